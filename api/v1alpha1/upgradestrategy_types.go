@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// FailureAction says what a run does when more clusters failed than allowed.
+// +kubebuilder:validation:Enum=Stop;FinishStage
+type FailureAction string
+
+const (
+	// FailureActionStop starts nothing new; what is in flight goes to a safe point. This is the default.
+	FailureActionStop FailureAction = "Stop"
+	// FailureActionFinishStage still starts the other clusters of the stage, but no later stage.
+	FailureActionFinishStage FailureAction = "FinishStage"
+)
+
+// SoakHealth says which time counts for a soak.
+// +kubebuilder:validation:Enum=Required;Ignored
+type SoakHealth string
+
+const (
+	// SoakHealthRequired counts only time in which every upgraded cluster of the stage is healthy. This is the default.
+	SoakHealthRequired SoakHealth = "Required"
+	// SoakHealthIgnored counts all time.
+	SoakHealthIgnored SoakHealth = "Ignored"
+)
+
+// Soak is healthy time that must pass before the next stage.
+type Soak struct {
+	// duration of healthy time, for example 168h. 0s: no soak.
+	// +required
+	Duration metav1.Duration `json:"duration,omitempty,omitzero"`
+
+	// health says which time counts. Not set: Required.
+	// +optional
+	Health SoakHealth `json:"health,omitempty"`
+}
+
+// ApprovalGate waits for the decision of people.
+type ApprovalGate struct {
+	// approvers are user or group names (group:NAME) that may decide. Empty: anyone who may update gates.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=128
+	Approvers []string `json:"approvers,omitempty"`
+
+	// count of different approvers needed. Not set: 1.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10
+	Count int32 `json:"count,omitempty"`
+
+	// expiresAfter is how long the approval may take once asked for. Not set: it does not expire.
+	// +optional
+	ExpiresAfter *metav1.Duration `json:"expiresAfter,omitempty"`
+}
+
+// ScheduledStartGate waits for an instant.
+// +kubebuilder:validation:XValidation:rule="has(self.at) != has(self.next)",message="set exactly one of at and next"
+// +kubebuilder:validation:XValidation:rule="!has(self.next) || has(self.timeZone)",message="next needs a timeZone"
+type ScheduledStartGate struct {
+	// at is a fixed instant.
+	// +optional
+	At *metav1.Time `json:"at,omitempty"`
+
+	// next is the next such weekday and time after the gate is reached, for example "MON 09:00".
+	// +optional
+	// +kubebuilder:validation:Pattern=`^(MON|TUE|WED|THU|FRI|SAT|SUN) ([01][0-9]|2[0-3]):[0-5][0-9]$`
+	// +kubebuilder:validation:MaxLength=9
+	Next string `json:"next,omitempty"`
+
+	// timeZone is an IANA name, for example Asia/Tokyo. Needed with next.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	TimeZone string `json:"timeZone,omitempty"`
+}
+
+// GateSpecTemplate is one gate of a stage or group. Exactly one key besides name is set.
+// +kubebuilder:validation:XValidation:rule="[has(self.approval), has(self.scheduledStart), has(self.verification)].filter(x, x).size() == 1",message="set exactly one of approval, scheduledStart and verification"
+type GateSpecTemplate struct {
+	// name of the gate, unique among the gates of its place.
+	// +required
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=40
+	Name string `json:"name,omitempty"`
+
+	// approval waits for people.
+	// +optional
+	Approval *ApprovalGate `json:"approval,omitempty"`
+
+	// scheduledStart waits for an instant.
+	// +optional
+	ScheduledStart *ScheduledStartGate `json:"scheduledStart,omitempty"`
+
+	// verification waits for proof by a Verification.
+	// +optional
+	Verification *LocalObjectReference `json:"verification,omitempty"`
+}
+
+// StrategyGroup is a set of clusters that is upgraded in parallel to the other groups of its stage.
+type StrategyGroup struct {
+	// name of the group, unique in its stage.
+	// +required
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=40
+	Name string `json:"name,omitempty"`
+
+	// selector of the clusters by their labels. It must select something on purpose: an empty selector is refused.
+	// A cluster belongs to exactly one group of all stages.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="(has(self.matchLabels) && self.matchLabels.size() > 0) || (has(self.matchExpressions) && self.matchExpressions.size() > 0)",message="an empty selector would select every cluster: name at least one label"
+	Selector metav1.LabelSelector `json:"selector,omitempty,omitzero"`
+
+	// maxConcurrency of clusters in flight in this group, a number or a percentage of the group,
+	// rounded down, at least 1. Not set: 1.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 10000 : self.matches('^([1-9]|[1-9][0-9]|100)%$')",message="must be a number from 1 to 10000 or a percentage from 1% to 100%"
+	MaxConcurrency *intstr.IntOrString `json:"maxConcurrency,omitempty"`
+
+	// maxFailures that are tolerated in this group, a number or a percentage of the group, rounded down.
+	// Not set: 0, the first failure stops.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 10000 : self.matches('^([0-9]|[1-9][0-9]|100)%$')",message="must be a number from 0 to 10000 or a percentage from 0% to 100%"
+	MaxFailures *intstr.IntOrString `json:"maxFailures,omitempty"`
+
+	// beforeGates must pass before a cluster of this group starts.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	BeforeGates []GateSpecTemplate `json:"beforeGates,omitempty"`
+
+	// afterGates must pass before this group counts as finished.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	AfterGates []GateSpecTemplate `json:"afterGates,omitempty"`
+}
+
+// StrategyStage is one step of a strategy: stages follow each other, groups of a stage run in parallel.
+type StrategyStage struct {
+	// name of the stage, unique in the strategy.
+	// +required
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=40
+	Name string `json:"name,omitempty"`
+
+	// groups of clusters that are upgraded in parallel.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=50
+	Groups []StrategyGroup `json:"groups,omitempty"`
+
+	// maxConcurrency of clusters in flight in this stage over all its groups, a number or a percentage of the
+	// stage, rounded down, at least 1. Not set: the run's.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 10000 : self.matches('^([1-9]|[1-9][0-9]|100)%$')",message="must be a number from 1 to 10000 or a percentage from 1% to 100%"
+	MaxConcurrency *intstr.IntOrString `json:"maxConcurrency,omitempty"`
+
+	// maxFailures that are tolerated in this stage over all its groups, a number or a percentage of the stage,
+	// rounded down. Not set: only the groups' limits count.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 10000 : self.matches('^([0-9]|[1-9][0-9]|100)%$')",message="must be a number from 0 to 10000 or a percentage from 0% to 100%"
+	MaxFailures *intstr.IntOrString `json:"maxFailures,omitempty"`
+
+	// beforeGates must pass before a cluster of this stage starts.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	BeforeGates []GateSpecTemplate `json:"beforeGates,omitempty"`
+
+	// afterGates must pass before the next stage begins; they are asked for during the soak and pass only with it.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	AfterGates []GateSpecTemplate `json:"afterGates,omitempty"`
+
+	// soak is healthy time that must pass after the last cluster of the stage. Not set: none.
+	// +optional
+	Soak *Soak `json:"soak,omitempty"`
+}
+
+// UpgradeStrategySpec is an order of work. A run copies it when it starts: later edits do not matter to that run.
+type UpgradeStrategySpec struct {
+	// maxConcurrency of clusters in flight over the whole run, a number or a percentage of all its clusters,
+	// rounded down, at least 1. Not set: 50.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 && self <= 10000 : self.matches('^([1-9]|[1-9][0-9]|100)%$')",message="must be a number from 1 to 10000 or a percentage from 1% to 100%"
+	MaxConcurrency *intstr.IntOrString `json:"maxConcurrency,omitempty"`
+
+	// maxFailures that are tolerated over the whole run, a number or a percentage of all its clusters,
+	// rounded down. Not set: only the limits of stages and groups count.
+	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 10000 : self.matches('^([0-9]|[1-9][0-9]|100)%$')",message="must be a number from 0 to 10000 or a percentage from 0% to 100%"
+	MaxFailures *intstr.IntOrString `json:"maxFailures,omitempty"`
+
+	// stages in their order.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Stages []StrategyStage `json:"stages,omitempty"`
+
+	// onFailure says what happens when more clusters failed than allowed. Not set: Stop.
+	// +optional
+	OnFailure FailureAction `json:"onFailure,omitempty"`
+}
+
+// UpgradeStrategy is a reusable order of work: stages in sequence, groups in parallel, clusters.
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:shortName=us,categories=sengu
+// +kubebuilder:printcolumn:name="Stages",type=string,JSONPath=`.spec.stages[*].name`
+// +kubebuilder:printcolumn:name="Concurrency",type=string,JSONPath=`.spec.maxConcurrency`
+// +kubebuilder:printcolumn:name="On Failure",type=string,JSONPath=`.spec.onFailure`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type UpgradeStrategy struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is the order of work.
+	// +required
+	Spec UpgradeStrategySpec `json:"spec,omitempty,omitzero"`
+}
+
+// UpgradeStrategyList is a list of UpgradeStrategies.
+// +kubebuilder:object:root=true
+type UpgradeStrategyList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []UpgradeStrategy `json:"items"`
+}
