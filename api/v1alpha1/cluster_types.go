@@ -167,6 +167,7 @@ type NodeRollout struct {
 	// rounded up. Not set: 10%, at least 1. 0 with maxUnavailable 0 is refused.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=5
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 5000 : self.matches('^([0-9]|[1-9][0-9]|100)%$')",message="must be a number from 0 to 5000 or a percentage from 0% to 100%"
 	MaxSurge *intstr.IntOrString `json:"maxSurge,omitempty"`
 
@@ -174,6 +175,7 @@ type NodeRollout struct {
 	// rounded down. Not set: 0.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=5
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 5000 : self.matches('^([0-9]|[1-9][0-9]|100)%$')",message="must be a number from 0 to 5000 or a percentage from 0% to 100%"
 	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
 
