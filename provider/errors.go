@@ -87,8 +87,7 @@ func Retry(code string, err error, format string, args ...any) error {
 
 // CodeOf returns the code of an error, or "" when it has none.
 func CodeOf(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
 	}
 	return ""

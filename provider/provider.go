@@ -226,3 +226,13 @@ const NodePoolLabel = "sengu.dev/node-pool"
 // NodeImageLabel is the label on a member's Node objects that holds their image where the provider does not
 // set one of its own.
 const NodeImageLabel = "sengu.dev/node-image"
+
+// Pacer is the capability of a provider that knows when it is worth looking again at what is under way. A
+// provider without it is asked every DefaultPace.
+type Pacer interface {
+	// LookAgain returns the next instant after now at which an operation or the description can have changed.
+	LookAgain(now time.Time) time.Time
+}
+
+// DefaultPace is how often operations are looked at when the provider does not say.
+const DefaultPace = 15 * time.Second

@@ -10,15 +10,15 @@ import (
 // ProviderSpec says what can change a cluster. Exactly one key is set.
 // +kubebuilder:validation:XValidation:rule="[has(self.aks), has(self.local), has(self.simulated)].filter(x, x).size() == 1",message="set exactly one provider: aks, local or simulated"
 type ProviderSpec struct {
-	// aks: an Azure Kubernetes Service cluster.
+	// aks is an Azure Kubernetes Service cluster.
 	// +optional
 	AKS *AKSProvider `json:"aks,omitempty"`
 
-	// local: a cluster of the lab on this machine.
+	// local is a cluster of the lab on this machine.
 	// +optional
 	Local *LocalProvider `json:"local,omitempty"`
 
-	// simulated: a cluster in memory, for rehearsals and forecasts.
+	// simulated is a cluster in memory, for rehearsals and forecasts.
 	// +optional
 	Simulated *SimulatedProvider `json:"simulated,omitempty"`
 }
@@ -27,6 +27,7 @@ type ProviderSpec struct {
 type AKSProvider struct {
 	// subscriptionID of the cluster. Immutable.
 	// +required
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:Pattern=`^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$`
 	// +kubebuilder:validation:MaxLength=36
 	SubscriptionID string `json:"subscriptionID,omitempty"`
@@ -54,6 +55,7 @@ type AKSProvider struct {
 type LocalProvider struct {
 	// endpoint of the lab's management API, for example http://127.0.0.1:40123.
 	// +required
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:Pattern=`^https?://`
 	// +kubebuilder:validation:MaxLength=512
 	Endpoint string `json:"endpoint,omitempty"`
@@ -73,6 +75,7 @@ type LocalProvider struct {
 type SimulatedProvider struct {
 	// version the control plane and the nodes start at, for example 1.36.1.
 	// +required
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:Pattern=`^[0-9]+\.[0-9]+\.[0-9]+$`
 	// +kubebuilder:validation:MaxLength=20
 	Version string `json:"version,omitempty"`
@@ -303,12 +306,14 @@ type ClusterOffers struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=64
 	Kubernetes []string `json:"kubernetes,omitempty"`
 
 	// images that nodes can be replaced with, newest last.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=256
 	Images []string `json:"images,omitempty"`
 }
 
@@ -401,7 +406,7 @@ type ClusterStatus struct {
 	// +optional
 	ObservedAt *metav1.Time `json:"observedAt,omitempty"`
 
-	// conditions: Reachable, Healthy, Ready, Busy.
+	// conditions are Reachable, Healthy, Ready, Busy.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -423,7 +428,10 @@ type ClusterStatus struct {
 // +kubebuilder:printcolumn:name="Region",type=string,JSONPath=`.status.region`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type Cluster struct {
-	metav1.TypeMeta   `json:",inline"`
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object's metadata.
+	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	// spec says what the cluster is and how it wants to be upgraded.

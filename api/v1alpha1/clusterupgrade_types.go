@@ -353,7 +353,7 @@ type Diagnosis struct {
 	// +kubebuilder:validation:items:MaxLength=1024
 	Evidence []string `json:"evidence,omitempty"`
 
-	// remedies, the recommended first.
+	// remedies for the cause, the recommended first.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
@@ -452,7 +452,7 @@ type ClusterUpgradeStatus struct {
 	// +optional
 	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
 
-	// conditions: Progressing, Succeeded, DrainBlocked.
+	// conditions are Progressing, Succeeded, DrainBlocked.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -474,7 +474,10 @@ type ClusterUpgradeStatus struct {
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.waiting.message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type ClusterUpgrade struct {
-	metav1.TypeMeta   `json:",inline"`
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object's metadata.
+	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	// spec is the work on one cluster.

@@ -53,7 +53,7 @@ type GatePlace struct {
 	// +kubebuilder:validation:MaxLength=40
 	Group string `json:"group,omitempty"`
 
-	// timing: before or after the place.
+	// timing is before or after the place.
 	// +required
 	Timing GateTiming `json:"timing,omitempty"`
 }
@@ -153,7 +153,10 @@ type GateStatus struct {
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.reason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type Gate struct {
-	metav1.TypeMeta   `json:",inline"`
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object's metadata.
+	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	// spec is one gate instance of a run.

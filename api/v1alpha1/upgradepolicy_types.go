@@ -136,14 +136,14 @@ type UpgradePolicyStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// records, one for each kind of upgrade.
+	// records of the kinds of upgrade, one for each.
 	// +optional
 	// +listType=map
 	// +listMapKey=kind
 	// +kubebuilder:validation:MaxItems=3
 	Records []PolicyRecord `json:"records,omitempty"`
 
-	// conditions: Ready.
+	// conditions are Ready.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -161,7 +161,10 @@ type UpgradePolicyStatus struct {
 // +kubebuilder:printcolumn:name="Minor",type=string,JSONPath=`.spec.channels.minor`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type UpgradePolicy struct {
-	metav1.TypeMeta   `json:",inline"`
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object's metadata.
+	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	// spec says what may be upgraded automatically.

@@ -203,10 +203,11 @@ type ResolvedTarget struct {
 	// +kubebuilder:validation:MaxLength=64
 	Version string `json:"version,omitempty"`
 
-	// images, exact, for the selections Consistent and Custom.
+	// images are exact, for the selections Consistent and Custom.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=256
 	Images []string `json:"images,omitempty"`
 
 	// resolvedAt is when the target was frozen.
@@ -276,6 +277,7 @@ type RunGroupStatus struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10000
+	// +kubebuilder:validation:items:MaxLength=63
 	Clusters []string `json:"clusters,omitempty"`
 
 	// counts of the group's clusters.
@@ -387,16 +389,17 @@ type RunCause struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1000
+	// +kubebuilder:validation:items:MaxLength=63
 	Clusters []string `json:"clusters,omitempty"`
 }
 
 // ExpectedEnd is a forecast of when a run will be finished.
 type ExpectedEnd struct {
-	// p50: as likely before as after.
+	// p50 is an instant that is as likely too early as too late.
 	// +optional
 	P50 *metav1.Time `json:"p50,omitempty"`
 
-	// p90: nine times of ten before this.
+	// p90 is an instant before which it is nine times of ten.
 	// +optional
 	P90 *metav1.Time `json:"p90,omitempty"`
 }
@@ -467,7 +470,7 @@ type UpgradeRunStatus struct {
 	// +optional
 	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
 
-	// conditions: Ready, Progressing, Succeeded.
+	// conditions are Ready, Progressing, Succeeded.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -488,7 +491,10 @@ type UpgradeRunStatus struct {
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 50",message="the name of a run has at most 50 characters: names of cluster upgrades are made from it"
 type UpgradeRun struct {
-	metav1.TypeMeta   `json:",inline"`
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object's metadata.
+	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	// spec says what is upgraded to what, and in which order.

@@ -85,6 +85,7 @@ type ScheduledStartGate struct {
 type GateSpecTemplate struct {
 	// name of the gate, unique among the gates of its place.
 	// +required
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	// +kubebuilder:validation:MaxLength=40
 	Name string `json:"name,omitempty"`
@@ -106,6 +107,7 @@ type GateSpecTemplate struct {
 type StrategyGroup struct {
 	// name of the group, unique in its stage.
 	// +required
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	// +kubebuilder:validation:MaxLength=40
 	Name string `json:"name,omitempty"`
@@ -151,6 +153,7 @@ type StrategyGroup struct {
 type StrategyStage struct {
 	// name of the stage, unique in the strategy.
 	// +required
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	// +kubebuilder:validation:MaxLength=40
 	Name string `json:"name,omitempty"`
@@ -237,7 +240,10 @@ type UpgradeStrategySpec struct {
 // +kubebuilder:printcolumn:name="On Failure",type=string,JSONPath=`.spec.onFailure`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type UpgradeStrategy struct {
-	metav1.TypeMeta   `json:",inline"`
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object's metadata.
+	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	// spec is the order of work.

@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"sengu.dev/sengu/api/v1alpha1"
@@ -103,14 +102,14 @@ func TestCreate(t *testing.T) {
 			wantRefusal: "Required value",
 		},
 		"surge as a percentage": {
-			object: cluster(func(s *v1alpha1.ClusterSpec) { s.NodeRollout.MaxSurge = ptr.To(intstr.FromString("33%")) }),
+			object: cluster(func(s *v1alpha1.ClusterSpec) { s.NodeRollout.MaxSurge = new(intstr.FromString("33%")) }),
 		},
 		"surge above a hundred percent": {
-			object:      cluster(func(s *v1alpha1.ClusterSpec) { s.NodeRollout.MaxSurge = ptr.To(intstr.FromString("120%")) }),
+			object:      cluster(func(s *v1alpha1.ClusterSpec) { s.NodeRollout.MaxSurge = new(intstr.FromString("120%")) }),
 			wantRefusal: "must be a number from 0 to 5000 or a percentage from 0% to 100%",
 		},
 		"negative unavailable": {
-			object:      cluster(func(s *v1alpha1.ClusterSpec) { s.NodeRollout.MaxUnavailable = ptr.To(intstr.FromInt32(-1)) }),
+			object:      cluster(func(s *v1alpha1.ClusterSpec) { s.NodeRollout.MaxUnavailable = new(intstr.FromInt32(-1)) }),
 			wantRefusal: "must be a number from 0 to 5000 or a percentage from 0% to 100%",
 		},
 		"a simulated version without a patch": {
@@ -129,11 +128,11 @@ func TestCreate(t *testing.T) {
 			wantRefusal: "selector",
 		},
 		"concurrency zero": {
-			object:      oneStage(func(s *v1alpha1.UpgradeStrategySpec) { s.MaxConcurrency = ptr.To(intstr.FromInt32(0)) }),
+			object:      oneStage(func(s *v1alpha1.UpgradeStrategySpec) { s.MaxConcurrency = new(intstr.FromInt32(0)) }),
 			wantRefusal: "must be a number from 1 to 10000 or a percentage from 1% to 100%",
 		},
 		"concurrency in words": {
-			object:      oneStage(func(s *v1alpha1.UpgradeStrategySpec) { s.MaxConcurrency = ptr.To(intstr.FromString("half")) }),
+			object:      oneStage(func(s *v1alpha1.UpgradeStrategySpec) { s.MaxConcurrency = new(intstr.FromString("half")) }),
 			wantRefusal: "must be a number from 1 to 10000 or a percentage from 1% to 100%",
 		},
 		"two stages of one name": {
@@ -239,7 +238,7 @@ func TestChange(t *testing.T) {
 		},
 		"the selector of a run, added later": {
 			object:      runTo("1.37", nil),
-			change:      func(o client.Object) { o.(*v1alpha1.UpgradeRun).Spec.ClusterSelector = ptr.To(env("staging")) },
+			change:      func(o client.Object) { o.(*v1alpha1.UpgradeRun).Spec.ClusterSelector = new(env("staging")) },
 			wantRefusal: "immutable",
 		},
 		"a run is paused": {
