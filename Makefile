@@ -15,6 +15,7 @@ TOOLS := $(BIN)/tools/$(TOOLS_KEY)
 GOLANGCI := $(TOOLS)/golangci-lint-kube-api-linter
 CONTROLLER_GEN := $(TOOLS)/controller-gen
 GOTESTSUM := $(TOOLS)/gotestsum
+API_DOCS := $(TOOLS)/crd-ref-docs
 
 # Kubernetes learns its version from the linker. go.mod is the one place where it is written.
 K8S := $(shell sed -n 's|^[[:space:]]*k8s.io/kubernetes \(v[^ ]*\).*|\1|p' go.mod)
@@ -62,6 +63,7 @@ generate: $(TOOLS) ## Write generated code, custom resource definitions and refe
 	@$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	@rm -f config/crd/*.yaml # a kind that was removed must not stay behind
 	@$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd
+	@$(API_DOCS) --log-level=ERROR --source-path=api/v1alpha1 --config=hack/apidocs.yaml --renderer=markdown --output-path=docs/reference/api.md
 	@go generate ./...
 
 .PHONY: lint

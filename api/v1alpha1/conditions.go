@@ -2,6 +2,8 @@
 
 package v1alpha1
 
+//go:generate go run ../../hack/reasons conditions.go ../../docs/reference/reasons.md
+
 // Condition types. Each is listed with the kinds that carry it.
 const (
 	// ConditionReachable on a Cluster: the provider and the member's API answer.

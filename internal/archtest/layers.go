@@ -18,7 +18,7 @@ type layer struct {
 
 // layers from the bottom to the top. Packages that do not exist yet cost nothing here.
 var layers = []layer{
-	{name: "leaves", folders: []string{"config", "knowledge", "internal/buildinfo", "internal/labapi"}},
+	{name: "leaves", folders: []string{"config", "examples", "knowledge", "internal/buildinfo", "internal/labapi"}},
 	{name: "api", folders: []string{"api"}, siblings: true},
 	{name: "pure", folders: []string{"internal/decide/*", "internal/view", "internal/preflight", "internal/diagnose"}, siblings: true},
 	{name: "seam", folders: []string{"provider"}},

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package examples embeds the files of this folder, so that the demo applies the same text that people read.
+package examples
+
+import _ "embed"
+
+// StagingCanaryProduction is the standard order of work.
+//
+//go:embed staging-canary-production.yaml
+var StagingCanaryProduction []byte
