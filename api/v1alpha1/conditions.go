@@ -102,6 +102,8 @@ const (
 	ReasonGateNotSupported = "GateNotSupported"
 	// ReasonTooManyFailures: more clusters failed than allowed.
 	ReasonTooManyFailures = "TooManyFailures"
+	// ReasonClustersFailed: all is done, and some clusters failed within what was allowed.
+	ReasonClustersFailed = "ClustersFailed"
 	// ReasonPausedByUser: a person paused the run.
 	ReasonPausedByUser = "PausedByUser"
 	// ReasonStoppedByUser: a person stopped the run.

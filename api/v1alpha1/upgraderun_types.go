@@ -318,6 +318,19 @@ type RunGateStatus struct {
 	State GateState `json:"state,omitempty"`
 }
 
+// SoakState says whether a soak counts.
+// +kubebuilder:validation:Enum=Counting;Interrupted;Done
+type SoakState string
+
+const (
+	// SoakStateCounting: every upgraded cluster of the stage is healthy, and time counts.
+	SoakStateCounting SoakState = "Counting"
+	// SoakStateInterrupted: a cluster is not healthy, and time does not count.
+	SoakStateInterrupted SoakState = "Interrupted"
+	// SoakStateDone: the soak is over, or a person skipped it.
+	SoakStateDone SoakState = "Done"
+)
+
 // RunStageStatus is the state of a stage in a run.
 type RunStageStatus struct {
 	// name of the stage.
@@ -355,9 +368,9 @@ type RunStageStatus struct {
 	// +optional
 	SoakCountedAt *metav1.Time `json:"soakCountedAt,omitempty"`
 
-	// soakRunning says whether healthy time is counted on from soakCountedAt.
+	// soakState says whether healthy time is counted on from soakCountedAt. Not set: the soak has not begun.
 	// +optional
-	SoakRunning bool `json:"soakRunning,omitempty"`
+	SoakState SoakState `json:"soakState,omitempty"`
 
 	// startedAt is when the first cluster of the stage was started.
 	// +optional

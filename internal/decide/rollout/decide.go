@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"sengu.dev/sengu/api/v1alpha1"
+)
+
+// pass is one pass over one run: the record as it becomes, and what is to be done.
+type pass struct {
+	s       Snapshot
+	now     time.Time
+	st      *v1alpha1.UpgradeRunStatus
+	actions []Action
+	next    time.Time
+	waiting *v1alpha1.Waiting
+	release bool
+
+	clusters map[string]*v1alpha1.Cluster
+	upgrades map[string]*v1alpha1.ClusterUpgrade // by cluster
+	gates    map[string]*v1alpha1.Gate
+	skips    skips
+	stages   []*stage
+	members  []*member // of all stages
+}
+
+// Decide returns the next actions of a run and what its record becomes.
+func Decide(s Snapshot, now time.Time) Decision {
+	p := newPass(s, now)
+	switch {
+	case s.Deleting:
+		p.wait(v1alpha1.ReasonRunDeleted, "the run is being deleted: what is in flight goes to a safe point first", time.Time{})
+		p.toSafePoint(func() { p.release = true })
+	case p.final():
+		p.waiting = p.st.Waiting
+	case p.st.Resolved == nil:
+		if p.start() {
+			p.proceed()
+		}
+	default:
+		p.proceed()
+	}
+	p.finishStatus()
+	return Decision{Actions: p.actions, Status: *p.st, NextLook: p.next, ReleaseFinalizer: p.release}
+}
+
+func newPass(s Snapshot, now time.Time) *pass {
+	p := &pass{s: s, now: now, st: s.Run.Status.DeepCopy(), skips: skipsOf(s.Run),
+		clusters: make(map[string]*v1alpha1.Cluster, len(s.Clusters)),
+		upgrades: make(map[string]*v1alpha1.ClusterUpgrade, len(s.Upgrades)),
+		gates:    make(map[string]*v1alpha1.Gate, len(s.Gates)),
+	}
+	for _, c := range s.Clusters {
+		p.clusters[c.Name] = c
+	}
+	for _, u := range s.Upgrades {
+		p.upgrades[u.Spec.Cluster] = u
+	}
+	for _, g := range s.Gates {
+		p.gates[g.Name] = g
+	}
+	p.st.ObservedGeneration = s.Run.Generation
+	if p.st.Phase == "" {
+		p.st.Phase = v1alpha1.RunPhaseNotStarted
+	}
+	if p.st.Resolved != nil {
+		p.survey()
+	}
+	return p
+}
+
+// final says whether nothing can move the run any more. A failed run can still be retried, or be finished by the
+// skips of a person.
+func (p *pass) final() bool {
+	return p.st.Phase == v1alpha1.RunPhaseSucceeded || p.st.Phase == v1alpha1.RunPhaseStopped
+}
+
+// proceed goes on with a run that has started.
+func (p *pass) proceed() {
+	if attempt := max(p.s.Run.Spec.Attempt, 1); attempt > p.st.Attempt {
+		p.st.Attempt, p.st.FinishedAt, p.st.Phase = attempt, nil, v1alpha1.RunPhaseRunning
+	}
+	p.skipInFlight()
+	failure := p.tooManyFailures()
+	switch {
+	case p.s.Run.Spec.State == v1alpha1.RunStateStop:
+		p.st.Phase = v1alpha1.RunPhaseStopping
+		p.wait(v1alpha1.ReasonStoppedByUser, "a person stopped the run: nothing new starts, and what is in flight goes to a safe point", time.Time{})
+		p.toSafePoint(func() { p.end(v1alpha1.RunPhaseStopped) })
+	case p.st.Phase == v1alpha1.RunPhaseFailed && !p.allSettled():
+		p.waiting = p.st.Waiting
+	case failure != nil && p.onFailure() == v1alpha1.FailureActionStop:
+		p.stopForFailure(failure)
+	case p.s.Run.Spec.State == v1alpha1.RunStatePause:
+		p.wait(v1alpha1.ReasonPausedByUser, "a person paused the run: `sengu run resume` lets it go on", time.Time{})
+		p.toSafePoint(func() { p.st.Phase = v1alpha1.RunPhasePaused })
+	default:
+		p.resume()
+		p.walk(failure)
+	}
+}
+
+// toSafePoint asks the clusters in flight to hold, and says when all do.
+func (p *pass) toSafePoint(arrived func()) {
+	moving := 0
+	for _, m := range p.members {
+		if m.state != memberInFlight {
+			continue
+		}
+		moving++
+		if state(m.upgrade) == v1alpha1.ClusterUpgradeStateRun {
+			p.setState(m, v1alpha1.ClusterUpgradeStateHold, "the run starts nothing new, and what is in flight goes to a safe point")
+		}
+	}
+	if moving == 0 {
+		arrived()
+	}
+}
+
+// resume lets the clusters go on that were held: after a pause, or for a new attempt.
+func (p *pass) resume() {
+	for _, m := range p.members {
+		if m.upgrade != nil && state(m.upgrade) == v1alpha1.ClusterUpgradeStateHold && (m.state == memberHeld || m.state == memberInFlight) {
+			p.setState(m, v1alpha1.ClusterUpgradeStateRun, "the run goes on")
+			m.state = memberInFlight
+		}
+		if m.state == memberFailed && max(m.upgrade.Spec.Attempt, 1) < p.st.Attempt {
+			p.actions = append(p.actions, Action{Kind: ActionRetry, Stage: m.stage, Group: m.group, Cluster: m.name, Upgrade: m.upgrade.Name,
+				Attempt: p.st.Attempt, Reason: "a person asked to retry what failed, with the same target"})
+			m.state = memberInFlight
+		}
+	}
+}
+
+func (p *pass) setState(m *member, to v1alpha1.ClusterUpgradeState, reason string) {
+	p.actions = append(p.actions, Action{Kind: ActionSetState, Stage: m.stage, Group: m.group, Cluster: m.name,
+		Upgrade: m.upgrade.Name, State: to, Reason: reason})
+}
+
+func (p *pass) end(phase v1alpha1.RunPhase) {
+	p.st.Phase = phase
+	if p.st.FinishedAt == nil {
+		p.st.FinishedAt = p.instant()
+	}
+}
+
+// wait notes what the run waits for, if nothing was noted yet: the first is the nearest.
+func (p *pass) wait(reason, message string, until time.Time) {
+	if p.waiting == nil {
+		p.waiting = p.newWait(p.st.Waiting, reason, message, until)
+	}
+}
+
+// newWait makes a wait that keeps the since of the same wait before.
+func (p *pass) newWait(before *v1alpha1.Waiting, reason, message string, until time.Time) *v1alpha1.Waiting {
+	w := &v1alpha1.Waiting{Reason: reason, Message: cut(message, 1024), Since: p.instant()}
+	if before != nil && before.Reason == reason {
+		w.Since = before.Since
+	}
+	if !until.IsZero() {
+		w.Until = new(metav1.NewTime(until).Rfc3339Copy())
+		p.lookAt(until)
+	}
+	return w
+}
+
+// lookAt asks for a pass at an instant; the earliest wins.
+func (p *pass) lookAt(t time.Time) {
+	if !t.IsZero() && (p.next.IsZero() || t.Before(p.next)) {
+		p.next = t
+	}
+}
+
+// instant is now as a record keeps it: whole seconds, as they are when they are read back.
+func (p *pass) instant() *metav1.Time { return new(metav1.NewTime(p.now).Rfc3339Copy()) }
+
+func state(u *v1alpha1.ClusterUpgrade) v1alpha1.ClusterUpgradeState {
+	if u.Spec.State == "" {
+		return v1alpha1.ClusterUpgradeStateRun
+	}
+	return u.Spec.State
+}
+
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n -= len("…"); n > 0 && s[n]&0xC0 == 0x80; n-- {
+	}
+	return s[:n] + "…"
+}

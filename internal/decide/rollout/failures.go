@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"sengu.dev/sengu/api/v1alpha1"
+	"sengu.dev/sengu/internal/decide/budget"
+)
+
+// failure says where more clusters failed than allowed.
+type failure struct {
+	place     string
+	allowed   int
+	failed    []*member
+	lastStage int // index of the last stage with a failed cluster
+}
+
+func (f *failure) String() string {
+	return fmt.Sprintf("more clusters failed in %s than the %d allowed: %s", f.place, f.allowed, failures(f.failed))
+}
+
+// failures names clusters with the reason of each.
+func failures(failed []*member) string {
+	var out []string
+	for _, m := range failed {
+		text := cmp.Or(m.upgrade.Status.Reason, v1alpha1.ReasonOperationFailed)
+		if m.upgrade.Status.Message != "" {
+			text += ": " + cut(m.upgrade.Status.Message, 200)
+		}
+		out = append(out, fmt.Sprintf("%s (%s)", m.name, text))
+	}
+	slices.Sort(out)
+	if len(out) > 3 {
+		return fmt.Sprintf("%s and %d more", strings.Join(out[:3], "; "), len(out)-3)
+	}
+	return strings.Join(out, "; ")
+}
+
+// tooManyFailures looks at every limit: groups first, then stages, then the run. A failure that is being retried
+// does not count.
+func (p *pass) tooManyFailures() *failure {
+	var all []*member
+	last := 0
+	for i, s := range p.stages {
+		var inStage []*member
+		for _, g := range s.groups {
+			failed := failedOf(g.members, p.st.Attempt)
+			inStage = append(inStage, failed...)
+			if f := exceeded("group "+s.spec.Name+"/"+g.spec.Name, failed, limitOf(g.spec.MaxFailures, len(g.members), 0), i); f != nil {
+				return f
+			}
+		}
+		all = append(all, inStage...)
+		if len(inStage) > 0 {
+			last = i
+		}
+		total := len(s.members)
+		if f := exceeded("stage "+s.spec.Name, inStage, limitOf(s.spec.MaxFailures, total, total), i); f != nil {
+			return f
+		}
+	}
+	total := len(p.members)
+	return exceeded("the run", all, limitOf(p.st.Strategy.MaxFailures, total, total), last)
+}
+
+// failedOf returns the clusters that failed and are not about to be retried.
+func failedOf(members []*member, attempt int32) []*member {
+	var out []*member
+	for _, m := range members {
+		if m.state == memberFailed && max(m.upgrade.Spec.Attempt, 1) >= attempt {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func exceeded(place string, failed []*member, allowed, stage int) *failure {
+	if len(failed) <= allowed {
+		return nil
+	}
+	return &failure{place, allowed, failed, stage}
+}
+
+func (p *pass) onFailure() v1alpha1.FailureAction {
+	return cmp.Or(p.st.Strategy.OnFailure, v1alpha1.FailureActionStop)
+}
+
+// stopForFailure starts nothing new and brings what is in flight to a safe point.
+func (p *pass) stopForFailure(f *failure) {
+	message := f.String() + "; remove the cause, then `sengu run retry`"
+	p.st.Phase = v1alpha1.RunPhaseStopping
+	p.waiting = nil
+	p.wait(v1alpha1.ReasonTooManyFailures, message, time.Time{})
+	for _, s := range p.stages {
+		for _, g := range s.groups {
+			p.markFailed(g)
+		}
+		if slices.ContainsFunc(s.members, func(m *member) bool { return slices.Contains(f.failed, m) }) {
+			s.st.Phase = v1alpha1.StagePhaseFailed
+			s.st.Waiting = p.newWait(s.before, v1alpha1.ReasonTooManyFailures, message, time.Time{})
+			p.st.CurrentStage = s.spec.Name
+		}
+	}
+	p.toSafePoint(func() { p.end(v1alpha1.RunPhaseFailed) })
+}
+
+func (p *pass) markFailed(g *group) {
+	if len(failedOf(g.members, p.st.Attempt)) > limitOf(g.spec.MaxFailures, len(g.members), 0) {
+		g.st.Phase = v1alpha1.StagePhaseFailed
+	}
+}
+
+// causes groups what failed by its cause, so that one problem in many clusters is read once.
+func (p *pass) causes() []v1alpha1.RunCause {
+	byID := map[string]*v1alpha1.RunCause{}
+	var ids []string
+	for _, m := range p.members {
+		if m.state != memberFailed {
+			continue
+		}
+		st := &m.upgrade.Status
+		id := cmp.Or(st.Reason, v1alpha1.ReasonOperationFailed)
+		if st.Diagnosis != nil && st.Diagnosis.Cause != "" {
+			id = st.Diagnosis.Cause
+		}
+		if byID[id] == nil {
+			byID[id] = &v1alpha1.RunCause{ID: id, Message: cut(st.Message, 1024)}
+			ids = append(ids, id)
+		}
+		byID[id].Clusters = append(byID[id].Clusters, m.name)
+	}
+	var out []v1alpha1.RunCause
+	for _, id := range ids[:min(len(ids), 64)] {
+		cause := byID[id]
+		cause.Clusters = cause.Clusters[:min(len(cause.Clusters), 1000)]
+		out = append(out, *cause)
+	}
+	return out
+}
+
+// limitOf resolves a limit of failures. One that cannot be read, in a record that was edited by hand, allows none.
+func limitOf(limit *intstr.IntOrString, total, fallback int) int {
+	n, err := budget.Failures("maxFailures", limit, total, fallback)
+	if err != nil {
+		return 0
+	}
+	return n
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"sengu.dev/sengu/api/v1alpha1"
+)
+
+// memberState is where a cluster is in the run.
+type memberState int
+
+const (
+	memberNotStarted memberState = iota
+	memberInFlight
+	memberHeld // at a safe point, not finished
+	memberSucceeded
+	memberFailed
+	memberSkipped // by a person, and nothing of it is in flight
+)
+
+// member is a cluster of the run.
+type member struct {
+	name, stage, group string
+	cluster            *v1alpha1.Cluster        // nil: deleted from the fleet
+	upgrade            *v1alpha1.ClusterUpgrade // nil: not started
+	state              memberState
+}
+
+// group and stage are those of the frozen strategy with their record and their clusters.
+type group struct {
+	spec    *v1alpha1.StrategyGroup
+	st      *v1alpha1.RunGroupStatus
+	before  *v1alpha1.Waiting
+	skipped bool
+	members []*member
+}
+
+type stage struct {
+	spec    *v1alpha1.StrategyStage
+	st      *v1alpha1.RunStageStatus
+	before  *v1alpha1.Waiting
+	skipped bool
+	groups  []*group
+	members []*member // of all groups
+}
+
+// survey joins the frozen strategy, the record and the cluster upgrades.
+func (p *pass) survey() {
+	strategy := p.st.Strategy
+	for i := range strategy.Stages {
+		spec, st := &strategy.Stages[i], &p.st.Stages[i]
+		s := &stage{spec: spec, st: st, before: st.Waiting, skipped: p.skips.stages[spec.Name]}
+		st.Waiting = nil
+		for j := range spec.Groups {
+			g := &group{spec: &spec.Groups[j], st: &st.Groups[j], before: st.Groups[j].Waiting,
+				skipped: s.skipped || p.skips.groups[spec.Name+"/"+spec.Groups[j].Name]}
+			g.st.Waiting = nil
+			g.members = make([]*member, len(g.st.Clusters))
+			block := make([]member, len(g.st.Clusters))
+			for k, name := range g.st.Clusters {
+				block[k] = member{name: name, stage: spec.Name, group: g.spec.Name, cluster: p.clusters[name], upgrade: p.upgrades[name]}
+				block[k].state = p.stateOf(&block[k], g.skipped || p.skips.clusters[name])
+				g.members[k] = &block[k]
+			}
+			s.groups, s.members = append(s.groups, g), append(s.members, g.members...)
+		}
+		p.stages, p.members = append(p.stages, s), append(p.members, s.members...)
+	}
+}
+
+func (p *pass) stateOf(m *member, skipped bool) memberState {
+	if m.upgrade == nil {
+		if skipped {
+			return memberSkipped
+		}
+		return memberNotStarted
+	}
+	switch m.upgrade.Status.Phase {
+	case v1alpha1.ClusterUpgradePhaseSucceeded:
+		return memberSucceeded
+	case v1alpha1.ClusterUpgradePhaseSkipped:
+		return memberSkipped
+	case v1alpha1.ClusterUpgradePhaseFailed:
+		switch {
+		case max(m.upgrade.Spec.Attempt, 1) > max(m.upgrade.Status.Attempt, 1):
+			return memberInFlight // a retry that was asked for and has not begun
+		case skipped:
+			return memberSkipped
+		}
+		return memberFailed
+	case v1alpha1.ClusterUpgradePhaseHeld:
+		// Held as long as nobody wants otherwise: what was told to go on counts as in flight at once.
+		if state(m.upgrade) == v1alpha1.ClusterUpgradeStateHold {
+			return memberHeld
+		}
+	}
+	return memberInFlight
+}
+
+// counts counts clusters by state.
+func counts(members []*member) v1alpha1.RunCounts {
+	var c v1alpha1.RunCounts
+	for _, m := range members {
+		c.Total++
+		switch m.state {
+		case memberNotStarted:
+			c.NotStarted++
+		case memberInFlight:
+			c.Running++
+		case memberHeld:
+			c.Stopped++
+		case memberSucceeded:
+			c.Succeeded++
+		case memberFailed:
+			c.Failed++
+		case memberSkipped:
+			c.Skipped++
+		}
+	}
+	return c
+}
+
+// settled says whether every cluster has ended: succeeded, failed or skipped.
+func settled(members []*member) bool {
+	for _, m := range members {
+		switch m.state {
+		case memberNotStarted, memberInFlight, memberHeld:
+			return false
+		}
+	}
+	return true
+}
+
+// allSettled says whether every cluster of the run succeeded or was skipped by a person.
+func (p *pass) allSettled() bool {
+	for _, m := range p.members {
+		if m.state != memberSucceeded && m.state != memberSkipped {
+			return false
+		}
+	}
+	return true
+}

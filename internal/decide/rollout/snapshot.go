@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package rollout decides the next actions of a run: stages in sequence, groups in parallel, clusters within
+// their limits.
+//
+// Decide is a pure function of a Snapshot and an instant. The controller, `sengu run plan` and the tests call
+// the same function.
+package rollout
+
+import (
+	"time"
+
+	"sengu.dev/sengu/api/v1alpha1"
+)
+
+// Snapshot is everything that Decide looks at. Nothing in it may be changed.
+type Snapshot struct {
+	// Run with its spec and the record so far.
+	Run *v1alpha1.UpgradeRun
+	// Strategy that strategyRef leads to; nil when it does not exist. Once the run has started, the copy in
+	// its status counts.
+	Strategy *v1alpha1.UpgradeStrategySpec
+	// Clusters of the fleet, any order.
+	Clusters []*v1alpha1.Cluster
+	// Upgrades that belong to this run, any order.
+	Upgrades []*v1alpha1.ClusterUpgrade
+	// Gates that belong to this run, any order.
+	Gates []*v1alpha1.Gate
+	// BusyWith names, for each cluster that another run works on, that run.
+	BusyWith map[string]string
+	// Deleting: the run is being deleted, so it must go to a safe point and release its finalizer.
+	Deleting bool
+}
+
+// ActionKind is a kind of action.
+type ActionKind string
+
+// The kinds of actions, all idempotent.
+const (
+	// ActionStartCluster claims a cluster for the run and creates its ClusterUpgrade.
+	ActionStartCluster ActionKind = "StartCluster"
+	// ActionSetState sets spec.state of a ClusterUpgrade.
+	ActionSetState ActionKind = "SetState"
+	// ActionRetry sets spec.attempt of a ClusterUpgrade that failed, and its state to Run.
+	ActionRetry ActionKind = "Retry"
+	// ActionCreateGate creates a Gate.
+	ActionCreateGate ActionKind = "CreateGate"
+	// ActionSkipGate marks a Gate as skipped by a person's decision in the run.
+	ActionSkipGate ActionKind = "SkipGate"
+)
+
+// Action is one thing to do.
+type Action struct {
+	// Kind of the action.
+	Kind ActionKind
+	// Reason for people: why now.
+	Reason string
+	// Stage, Group and Cluster that it is about.
+	Stage, Group, Cluster string
+	// Upgrade is the name of the ClusterUpgrade.
+	Upgrade string
+	// Spec of the ClusterUpgrade to create, with StartCluster.
+	Spec *v1alpha1.ClusterUpgradeSpec
+	// State to set, with SetState.
+	State v1alpha1.ClusterUpgradeState
+	// Attempt to set, with Retry.
+	Attempt int32
+	// Gate is the name of the Gate, and GateSpec its spec with CreateGate.
+	Gate     string
+	GateSpec *v1alpha1.GateSpec
+}
+
+// Decision is what to do now.
+type Decision struct {
+	// Actions in their order.
+	Actions []Action
+	// Status that the run gets.
+	Status v1alpha1.UpgradeRunStatus
+	// NextLook is when to look without an event; zero: wait for an event.
+	NextLook time.Time
+	// ReleaseFinalizer: nothing is in flight and the run may be deleted.
+	ReleaseFinalizer bool
+}

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"sengu.dev/sengu/api/v1alpha1"
+	"sengu.dev/sengu/internal/decide/budget"
+)
+
+// defaultConcurrency is how many clusters of a run may be in flight when its strategy does not say.
+const defaultConcurrency = 50
+
+// walk goes through the stages: everything before the first that is not finished is finished, and nothing after it
+// begins.
+func (p *pass) walk(failure *failure) {
+	p.st.Phase = v1alpha1.RunPhaseRunning
+	limit, err := budget.Concurrency("maxConcurrency", p.st.Strategy.MaxConcurrency, len(p.members), defaultConcurrency)
+	if err != nil {
+		limit = 1 // it was checked at the start; a record that was edited by hand still moves carefully
+	}
+	run := &budget.Limit{Max: limit, Used: int(counts(p.members).Running)}
+	for i, s := range p.stages {
+		if !p.walkStage(s, run) {
+			p.st.CurrentStage = s.spec.Name
+			p.waiting = firstWait(p.waiting, s.st.Waiting)
+			p.laterStagesWait(i + 1)
+			if !anyInFlight(p.members) {
+				p.st.Phase = v1alpha1.RunPhasePending
+			}
+			return
+		}
+		if failure != nil && i >= failure.lastStage {
+			// FinishStage: the stage with the failures is finished, and no later one begins.
+			p.stopForFailure(failure)
+			return
+		}
+	}
+	p.finish()
+}
+
+// laterStagesWait says of the stages that have not begun what they wait for.
+func (p *pass) laterStagesWait(from int) {
+	for i := from; i < len(p.stages); i++ {
+		s := p.stages[i]
+		if s.skipped {
+			s.st.Phase = v1alpha1.StagePhaseSkipped
+			continue
+		}
+		s.st.Waiting = p.newWait(s.before, v1alpha1.ReasonPreviousStage, fmt.Sprintf("stage %s comes first", p.stages[i-1].spec.Name), time.Time{})
+	}
+}
+
+// walkStage does what can be done in a stage now, and says whether it is finished.
+func (p *pass) walkStage(s *stage, run *budget.Limit) bool {
+	members := s.members
+	if s.skipped {
+		s.st.Phase = v1alpha1.StagePhaseSkipped
+		return !anyInFlight(members) || p.stageWaits(s, v1alpha1.ReasonClustersInFlight, "clusters of a skipped stage go to a safe point")
+	}
+	if s.st.FinishedAt != nil && settled(members) {
+		return true
+	}
+	if open, wait := p.gatesOpen(s.spec.BeforeGates, gatePlace{stage: s.spec.Name, timing: v1alpha1.GateTimingBefore}, &s.st.Gates); !open {
+		s.st.Phase = v1alpha1.StagePhaseWaiting
+		s.st.Waiting = p.newWait(s.before, wait.Reason, wait.Message, time.Time{})
+		return false
+	}
+	limit, err := budget.Concurrency("maxConcurrency", s.spec.MaxConcurrency, len(members), run.Max)
+	if err != nil {
+		limit = 1
+	}
+	inStage := &budget.Limit{Max: limit, Used: int(counts(members).Running)}
+	all := true
+	for _, g := range s.groups {
+		all = p.walkGroup(s, g, budget.Room{run, inStage}) && all
+	}
+	if !all {
+		s.st.Phase = v1alpha1.StagePhaseRunning
+		p.stageInFlight(s)
+		return false
+	}
+	return p.soakAndGates(s)
+}
+
+// stageInFlight says what a stage waits for whose clusters are not done: those in flight, or what keeps the others.
+func (p *pass) stageInFlight(s *stage) {
+	var moving []string
+	for _, m := range s.members {
+		if m.state == memberInFlight {
+			moving = append(moving, m.name)
+		}
+	}
+	if len(moving) > 0 {
+		slices.Sort(moving)
+		s.st.Waiting = p.newWait(s.before, v1alpha1.ReasonClustersInFlight, "upgrading "+few(moving), time.Time{})
+		return
+	}
+	s.st.Phase = v1alpha1.StagePhaseWaiting
+	for _, g := range s.groups {
+		s.st.Waiting = firstWait(s.st.Waiting, g.st.Waiting)
+	}
+}
+
+// walkGroup starts what may start in a group, and says whether all its clusters have ended and its gates are passed.
+func (p *pass) walkGroup(s *stage, g *group, room budget.Room) bool {
+	if g.skipped {
+		g.st.Phase = v1alpha1.StagePhaseSkipped
+		return !anyInFlight(g.members)
+	}
+	place := gatePlace{stage: s.spec.Name, group: g.spec.Name, timing: v1alpha1.GateTimingBefore}
+	if open, wait := p.gatesOpen(g.spec.BeforeGates, place, &g.st.Gates); !open {
+		g.st.Phase = v1alpha1.StagePhaseWaiting
+		g.st.Waiting = p.newWait(g.before, wait.Reason, wait.Message, time.Time{})
+		return false
+	}
+	if !settled(g.members) {
+		g.st.Phase = v1alpha1.StagePhaseRunning
+		p.startClusters(s, g, room)
+		return false
+	}
+	place.timing = v1alpha1.GateTimingAfter
+	if open, wait := p.gatesOpen(g.spec.AfterGates, place, &g.st.Gates); !open {
+		g.st.Phase = v1alpha1.StagePhaseWaiting
+		g.st.Waiting = p.newWait(g.before, wait.Reason, wait.Message, time.Time{})
+		return false
+	}
+	g.st.Phase = v1alpha1.StagePhaseSucceeded
+	return true
+}
+
+// startClusters starts clusters of a group in their order as far as every limit allows. One that cannot start now
+// waits aside, and the next takes its turn.
+func (p *pass) startClusters(s *stage, g *group, room budget.Room) {
+	limit, err := budget.Concurrency("maxConcurrency", g.spec.MaxConcurrency, len(g.members), 1)
+	if err != nil {
+		limit = 1
+	}
+	room = append(slices.Clone(room), &budget.Limit{Max: limit, Used: int(counts(g.members).Running)})
+	var aside *v1alpha1.Waiting
+	for _, m := range g.members {
+		if m.state != memberNotStarted {
+			continue
+		}
+		if wait := p.cannotStart(m); wait != nil {
+			aside = firstWait(aside, wait)
+			continue
+		}
+		if !room.Take() {
+			aside = &v1alpha1.Waiting{Reason: v1alpha1.ReasonConcurrencyReached, Message: m.name + " starts when a cluster in flight is done"}
+			break
+		}
+		p.startCluster(s, g, m)
+	}
+	if aside != nil {
+		g.st.Waiting = p.newWait(g.before, aside.Reason, aside.Message, time.Time{})
+	}
+}
+
+func (p *pass) startCluster(s *stage, g *group, m *member) {
+	spec, err := p.specFor(m.cluster)
+	if err != nil {
+		// It had a way when the run was accepted, and has none now: somebody changed it meanwhile.
+		g.st.Waiting = p.newWait(g.before, reasonOf(err), fmt.Sprintf("%s: %v", m.name, err), time.Time{})
+		return
+	}
+	p.actions = append(p.actions, Action{Kind: ActionStartCluster, Stage: s.spec.Name, Group: g.spec.Name, Cluster: m.name,
+		Upgrade: UpgradeName(p.s.Run.Name, m.name), Spec: spec, Reason: startReason(m.cluster, spec)})
+	m.state = memberInFlight
+	if s.st.StartedAt == nil {
+		s.st.StartedAt = p.instant()
+	}
+}
+
+// UpgradeName is the name of the ClusterUpgrade of a cluster in a run.
+func UpgradeName(run, cluster string) string { return run + "-" + cluster }
+
+func startReason(c *v1alpha1.Cluster, spec *v1alpha1.ClusterUpgradeSpec) string {
+	if len(spec.Hops) == 0 {
+		return "its nodes get " + strings.Join(spec.NodeImages, ", ")
+	}
+	return fmt.Sprintf("it runs %s and goes to %s", c.Status.ControlPlane.Version, strings.Join(spec.Hops, ", then "))
+}
+
+// cannotStart says why a cluster cannot start now, or nothing.
+func (p *pass) cannotStart(m *member) *v1alpha1.Waiting {
+	no := func(reason, format string, args ...any) *v1alpha1.Waiting {
+		return &v1alpha1.Waiting{Reason: reason, Message: fmt.Sprintf(format, args...)}
+	}
+	if m.cluster == nil {
+		return no(v1alpha1.ReasonClusterMissingFromFleet, "%s is no longer in the fleet: add it again, or skip it with `sengu run skip`", m.name)
+	}
+	if run := p.s.BusyWith[m.name]; run != "" {
+		return no(v1alpha1.ReasonClusterBusy, "run %s works on %s: it starts when that run is done with it", run, m.name)
+	}
+	conditions := m.cluster.Status.Conditions
+	if busy := meta.FindStatusCondition(conditions, v1alpha1.ConditionBusy); busy != nil && busy.Status == metav1.ConditionTrue && busy.Reason == v1alpha1.ReasonOperationRunning {
+		return no(v1alpha1.ReasonClusterBusy, "%s: %s", m.name, busy.Message)
+	}
+	if problem := unhealthy(m.cluster); problem != "" {
+		return no(v1alpha1.ReasonClusterNotReady, "%s: %s", m.name, problem)
+	}
+	return nil
+}
+
+// unhealthy says what is wrong with a cluster. A condition that is missing or unknown is not a pass.
+func unhealthy(c *v1alpha1.Cluster) string {
+	if c == nil {
+		return "it is no longer in the fleet"
+	}
+	for _, kind := range []string{v1alpha1.ConditionReachable, v1alpha1.ConditionHealthy} {
+		condition := meta.FindStatusCondition(c.Status.Conditions, kind)
+		if condition == nil {
+			return "its health is not known yet"
+		}
+		if condition.Status != metav1.ConditionTrue {
+			return condition.Message
+		}
+	}
+	return ""
+}
+
+// finish ends a run all of whose stages are finished.
+func (p *pass) finish() {
+	p.st.CurrentStage = ""
+	var failed []*member
+	for _, m := range p.members {
+		switch m.state {
+		case memberFailed:
+			failed = append(failed, m)
+		case memberSucceeded:
+			if problem := unhealthy(m.cluster); problem != "" {
+				p.wait(v1alpha1.ReasonClusterNotReady, fmt.Sprintf("all clusters are on the target, and %s is not healthy: %s", m.name, problem), time.Time{})
+			}
+		}
+	}
+	if len(failed) > 0 {
+		p.waiting = nil
+		p.end(v1alpha1.RunPhaseFailed)
+		p.wait(v1alpha1.ReasonClustersFailed, "as many clusters failed as was allowed: retry or skip them: "+failures(failed), time.Time{})
+		return
+	}
+	if p.waiting != nil {
+		p.st.Phase = v1alpha1.RunPhasePending
+		return
+	}
+	p.end(v1alpha1.RunPhaseSucceeded)
+}
+
+func (p *pass) stageWaits(s *stage, reason, message string) bool {
+	s.st.Waiting = p.newWait(s.before, reason, message, time.Time{})
+	return false
+}
+
+func anyInFlight(members []*member) bool {
+	return slices.ContainsFunc(members, func(m *member) bool { return m.state == memberInFlight })
+}
+
+func firstWait(a, b *v1alpha1.Waiting) *v1alpha1.Waiting {
+	if a != nil {
+		return a
+	}
+	return b
+}
