@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package clusterupgrade carries out the work on one cluster: look, decide, write the intent, act.
+package clusterupgrade
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"sengu.dev/sengu/api/v1alpha1"
+	"sengu.dev/sengu/internal/act"
+	"sengu.dev/sengu/internal/decide/upgrade"
+	"sengu.dev/sengu/internal/observe"
+)
+
+// afterConflict is how long the watch of the newer record may take.
+const afterConflict = 20 * time.Millisecond
+
+// indexByCluster finds the cluster upgrades of a cluster.
+const indexByCluster = "spec.cluster"
+
+// Config of Setup.
+type Config struct {
+	// Handles to reach the clusters.
+	Handles *observe.Handles
+	// Clock of the process.
+	Clock clock.PassiveClock
+	// Changes of members, with a Cluster of which only namespace and name are set.
+	Changes <-chan event.GenericEvent
+	// Parallel passes.
+	Parallel int
+	// Backoff after errors.
+	Backoff workqueue.TypedRateLimiter[ctrl.Request]
+}
+
+type reconciler struct {
+	hub     client.Client
+	handles *observe.Handles
+	clock   clock.PassiveClock
+	events  events.EventRecorder
+	passes  *passes
+}
+
+// Setup registers the controller.
+func Setup(mgr ctrl.Manager, c Config) error {
+	r := &reconciler{hub: mgr.GetClient(), handles: c.Handles, clock: c.Clock, passes: newPasses(),
+		events: mgr.GetEventRecorder("sengu-clusterupgrade")}
+	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.ClusterUpgrade{}, indexByCluster, func(o client.Object) []string {
+		return []string{o.(*v1alpha1.ClusterUpgrade).Spec.Cluster}
+	})
+	if err != nil {
+		return err
+	}
+	ofCluster := handler.EnqueueRequestsFromMapFunc(r.upgradesOf)
+	return ctrl.NewControllerManagedBy(mgr).Named("clusterupgrade").
+		For(&v1alpha1.ClusterUpgrade{}).
+		Watches(&v1alpha1.Cluster{}, ofCluster, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesRawSource(source.Channel(c.Changes, ofCluster)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: c.Parallel, RateLimiter: c.Backoff}).
+		Complete(r)
+}
+
+// upgradesOf returns the unfinished cluster upgrades of a cluster: a change in the member moves only these.
+func (r *reconciler) upgradesOf(ctx context.Context, o client.Object) []ctrl.Request {
+	var list v1alpha1.ClusterUpgradeList
+	err := r.hub.List(ctx, &list, client.InNamespace(o.GetNamespace()),
+		client.MatchingFields{indexByCluster: o.GetName()}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "the cluster upgrades of a cluster cannot be listed", "cluster", o.GetName())
+		return nil
+	}
+	var requests []ctrl.Request
+	for i := range list.Items {
+		if u := &list.Items[i]; observe.HoldsCluster(u) || !u.DeletionTimestamp.IsZero() {
+			requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(u)})
+		}
+	}
+	return requests
+}
+
+// Reconcile makes one pass over one cluster upgrade.
+func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	var u v1alpha1.ClusterUpgrade
+	if err := r.hub.Get(ctx, req.NamespacedName, &u); err != nil {
+		r.passes.forget(req.NamespacedName)
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if ended(&u) {
+		r.passes.forget(req.NamespacedName)
+		return r.finish(ctx, &u, !u.DeletionTimestamp.IsZero())
+	}
+	now := r.clock.Now()
+	stored := *u.Status.DeepCopy()
+	r.passes.fillIDs(req.NamespacedName, u.Status.Operations)
+	look, err := observe.LookAtUpgrade(ctx, r.hub, r.handles, &u, now)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	look.Snapshot.Failures = r.passes.failures(req.NamespacedName)
+	d := upgrade.Decide(look.Snapshot, now)
+	r.passes.addCounts(req.NamespacedName, &d.Status)
+	written, err := r.write(ctx, &u, stored, d.Status, now)
+	if apierrors.IsConflict(err) {
+		// This pass looked at an old record, and nothing was done on it: look anew.
+		return ctrl.Result{RequeueAfter: afterConflict}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if d.ReleaseFinalizer || ended(&u) {
+		return r.finish(ctx, &u, d.ReleaseFinalizer)
+	}
+	failed := r.act(ctx, req.NamespacedName, look, d.Actions)
+	if !written && (d.NextLook.IsZero() || d.NextLook.After(now.Add(progressEvery))) {
+		d.NextLook = now.Add(progressEvery)
+	}
+	return r.result(look, d, now, failed), nil
+}
+
+// ended says whether nothing more is done for this upgrade unless it is retried.
+func ended(u *v1alpha1.ClusterUpgrade) bool {
+	return !observe.HoldsCluster(u)
+}
+
+// write updates the status when it changed, and returns false when a write is due later: how far a drain is can
+// wait a moment. The update is conditional on the version that was read, so that an intent is never numbered from
+// an old record.
+func (r *reconciler) write(ctx context.Context, u *v1alpha1.ClusterUpgrade, before, st v1alpha1.ClusterUpgradeStatus, now time.Time) (bool, error) {
+	if same(before, st) {
+		return true, nil
+	}
+	key := client.ObjectKeyFromObject(u)
+	if onlyProgress(before, st) && now.Sub(r.passes.lastWrite(key)) < progressEvery {
+		return false, nil
+	}
+	u.Status = st
+	if err := r.hub.Status().Update(ctx, u); err != nil {
+		return false, fmt.Errorf("the record of %s could not be written: %w", u.Name, err)
+	}
+	r.passes.written(key, now)
+	emit(r.events, u, before)
+	return true, nil
+}
+
+// act executes the actions, remembers what the next pass needs to know, and says whether one failed.
+func (r *reconciler) act(ctx context.Context, key types.NamespacedName, look *observe.Upgrade, actions []upgrade.Action) bool {
+	if len(actions) == 0 || look.Handle == nil {
+		return false
+	}
+	out := act.Upgrade(ctx, act.Target{
+		Provider: look.Handle.Provider(), Member: look.Access, Owner: string(look.Snapshot.Upgrade.UID),
+	}, actions)
+	failures := map[string]upgrade.Problem{}
+	for k, err := range out.Failures {
+		failures[k] = *observe.Problem(err)
+	}
+	ids := map[string]string{}
+	for k, op := range out.Started {
+		ids[k] = op.ID
+	}
+	r.passes.remember(key, failures, ids, out)
+	if len(out.Started) > 0 {
+		look.Handle.Touch()
+	}
+	return len(out.Failures) > 0
+}
+
+// finish releases the cluster and, when asked, the finalizer.
+func (r *reconciler) finish(ctx context.Context, u *v1alpha1.ClusterUpgrade, release bool) (ctrl.Result, error) {
+	err := act.Release(ctx, r.hub, u.Namespace, u.Spec.RunRef.Name, u.Spec.Cluster)
+	if apierrors.IsConflict(err) {
+		return ctrl.Result{RequeueAfter: afterConflict}, nil
+	}
+	if err != nil || !release || !controllerutil.ContainsFinalizer(u, v1alpha1.FinalizerSafePoint) {
+		return ctrl.Result{}, err
+	}
+	before := u.DeepCopy()
+	controllerutil.RemoveFinalizer(u, v1alpha1.FinalizerSafePoint)
+	return ctrl.Result{}, client.IgnoreNotFound(r.hub.Patch(ctx, u, client.MergeFrom(before)))
+}
+
+// result says when to look again: soon when an action failed, so that the failure is decided on; at the
+// provider's pace while operations run; at the decider's instant otherwise.
+func (r *reconciler) result(look *observe.Upgrade, d upgrade.Decision, now time.Time, failed bool) ctrl.Result {
+	next := d.NextLook
+	if len(d.Status.Operations) > 0 && look.Handle != nil {
+		if at := look.Handle.LookAgain(now); next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	if failed {
+		// A short breath: the watch of our own write comes first, and the pass is made on it.
+		return ctrl.Result{RequeueAfter: 50 * time.Millisecond}
+	}
+	if next.IsZero() {
+		return ctrl.Result{}
+	}
+	return ctrl.Result{RequeueAfter: max(next.Sub(now), 10*time.Millisecond)}
+}

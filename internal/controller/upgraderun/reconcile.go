@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package upgraderun walks a run through its stages: look, decide, write the record, act.
+package upgraderun
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	"sengu.dev/sengu/api/v1alpha1"
+	"sengu.dev/sengu/internal/act"
+	"sengu.dev/sengu/internal/decide/rollout"
+	"sengu.dev/sengu/internal/observe"
+)
+
+// Config of Setup.
+type Config struct {
+	// Clock of the process.
+	Clock clock.PassiveClock
+	// Parallel passes.
+	Parallel int
+	// Backoff after errors.
+	Backoff workqueue.TypedRateLimiter[ctrl.Request]
+}
+
+// afterConflict is how long the watch of what changed may take.
+const afterConflict = 20 * time.Millisecond
+
+type reconciler struct {
+	hub     client.Client
+	clock   clock.PassiveClock
+	events  events.EventRecorder
+	assumed *assumed
+}
+
+// Setup registers the controller.
+func Setup(mgr ctrl.Manager, c Config) error {
+	r := &reconciler{hub: mgr.GetClient(), clock: c.Clock, assumed: newAssumed(), events: mgr.GetEventRecorder("sengu-upgraderun")}
+	runsOfNamespace := handler.EnqueueRequestsFromMapFunc(r.unfinishedRuns)
+	return ctrl.NewControllerManagedBy(mgr).Named("upgraderun").
+		For(&v1alpha1.UpgradeRun{}).
+		Owns(&v1alpha1.ClusterUpgrade{}).
+		Owns(&v1alpha1.Gate{}).
+		Watches(&v1alpha1.Cluster{}, runsOfNamespace).
+		Watches(&v1alpha1.UpgradeStrategy{}, runsOfNamespace).
+		WithOptions(controller.Options{MaxConcurrentReconciles: c.Parallel, RateLimiter: c.Backoff}).
+		Complete(r)
+}
+
+// unfinishedRuns returns the runs that a change of a cluster or strategy can move.
+func (r *reconciler) unfinishedRuns(ctx context.Context, o client.Object) []ctrl.Request {
+	var list v1alpha1.UpgradeRunList
+	if err := r.hub.List(ctx, &list, client.InNamespace(o.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "the runs of a namespace cannot be listed", "namespace", o.GetNamespace())
+		return nil
+	}
+	var requests []ctrl.Request
+	for i := range list.Items {
+		if !observe.RunEnded(&list.Items[i]) {
+			requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+		}
+	}
+	return requests
+}
+
+// Reconcile makes one pass over one run.
+func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	var run v1alpha1.UpgradeRun
+	if err := r.hub.Get(ctx, req.NamespacedName, &run); err != nil {
+		r.assumed.forget(req.NamespacedName)
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	deleting := !run.DeletionTimestamp.IsZero()
+	if deleting && !controllerutil.ContainsFinalizer(&run, v1alpha1.FinalizerSafePoint) {
+		return ctrl.Result{}, nil
+	}
+	if !deleting && !observe.RunEnded(&run) && controllerutil.AddFinalizer(&run, v1alpha1.FinalizerSafePoint) {
+		// The update brings the next pass; nothing may start before the finalizer is there.
+		return ctrl.Result{}, r.hub.Update(ctx, &run)
+	}
+	now := r.clock.Now()
+	snapshot, err := observe.LookAtRun(ctx, r.hub, &run)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	r.assumed.addTo(req.NamespacedName, &snapshot, now)
+	d := rollout.Decide(snapshot, now)
+	err = r.write(ctx, &run, d.Status)
+	if err == nil {
+		err = r.act(ctx, &run, d.Actions)
+	}
+	switch {
+	case apierrors.IsConflict(err) || apierrors.IsNotFound(err):
+		// What was decided on has changed since it was read: look anew.
+		return ctrl.Result{RequeueAfter: afterConflict}, nil
+	case err != nil:
+		return ctrl.Result{}, err
+	}
+	if d.ReleaseFinalizer {
+		return ctrl.Result{}, r.release(ctx, &run)
+	}
+	if d.NextLook.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	return ctrl.Result{RequeueAfter: max(d.NextLook.Sub(now), 10*time.Millisecond)}, nil
+}
+
+// write updates the status when it changed. The update is conditional on the version that was read, so that
+// the record is never carried on from an old one.
+func (r *reconciler) write(ctx context.Context, run *v1alpha1.UpgradeRun, st v1alpha1.UpgradeRunStatus) error {
+	if same(run.Status, st) {
+		return nil
+	}
+	before := run.Status
+	run.Status = st
+	if err := r.hub.Status().Update(ctx, run); err != nil {
+		return fmt.Errorf("the record of run %s could not be written: %w", run.Name, err)
+	}
+	emit(r.events, run, before)
+	return nil
+}
+
+// act executes the actions in their order. One that meets a conflict or a lost cluster leaves the rest to the
+// next pass, which decides on what is then true.
+func (r *reconciler) act(ctx context.Context, run *v1alpha1.UpgradeRun, actions []rollout.Action) error {
+	for _, a := range actions {
+		created, err := act.Run(ctx, r.hub, run, a)
+		if err != nil {
+			return fmt.Errorf("%s of %s in run %s: %w", a.Kind, a.Cluster, run.Name, err)
+		}
+		if created != nil {
+			r.assumed.remember(client.ObjectKeyFromObject(run), created)
+		}
+	}
+	return nil
+}
+
+func (r *reconciler) release(ctx context.Context, run *v1alpha1.UpgradeRun) error {
+	before := run.DeepCopy()
+	if !controllerutil.RemoveFinalizer(run, v1alpha1.FinalizerSafePoint) {
+		return nil
+	}
+	r.assumed.forget(types.NamespacedName{Namespace: run.Namespace, Name: run.Name})
+	return client.IgnoreNotFound(r.hub.Patch(ctx, run, client.MergeFrom(before)))
+}

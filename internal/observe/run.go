@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package observe
+
+import (
+	"context"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"sengu.dev/sengu/api/v1alpha1"
+	"sengu.dev/sengu/internal/decide/rollout"
+)
+
+// LookAtRun observes everything that a run depends on. It reads the hub only, so that `sengu run plan` can make
+// the same snapshot as the controller.
+func LookAtRun(ctx context.Context, hub client.Reader, run *v1alpha1.UpgradeRun) (rollout.Snapshot, error) {
+	s := rollout.Snapshot{Run: run, Strategy: run.Spec.Strategy, Deleting: !run.DeletionTimestamp.IsZero(), BusyWith: map[string]string{}}
+	if ref := run.Spec.StrategyRef; ref != nil && run.Status.Strategy == nil {
+		var strategy v1alpha1.UpgradeStrategy
+		err := hub.Get(ctx, types.NamespacedName{Namespace: run.Namespace, Name: ref.Name}, &strategy)
+		switch {
+		case err == nil:
+			s.Strategy = &strategy.Spec
+		case !apierrors.IsNotFound(err):
+			return s, err
+		}
+	}
+	// Lists are read without copying: deciders change nothing, and a fleet has up to ten thousand clusters.
+	list := func(l client.ObjectList) error {
+		return hub.List(ctx, l, client.InNamespace(run.Namespace), client.UnsafeDisableDeepCopy)
+	}
+	var clusters v1alpha1.ClusterList
+	if err := list(&clusters); err != nil {
+		return s, err
+	}
+	for i := range clusters.Items {
+		s.Clusters = append(s.Clusters, &clusters.Items[i])
+	}
+	var gates v1alpha1.GateList
+	if err := list(&gates); err != nil {
+		return s, err
+	}
+	for i := range gates.Items {
+		if gates.Items[i].Spec.RunRef.Name == run.Name {
+			s.Gates = append(s.Gates, &gates.Items[i])
+		}
+	}
+	var upgrades v1alpha1.ClusterUpgradeList
+	if err := list(&upgrades); err != nil {
+		return s, err
+	}
+	for i := range upgrades.Items {
+		u := &upgrades.Items[i]
+		switch {
+		case u.Spec.RunRef.Name == run.Name:
+			s.Upgrades = append(s.Upgrades, u)
+		case HoldsCluster(u):
+			s.BusyWith[u.Spec.Cluster] = u.Spec.RunRef.Name
+		}
+	}
+	return s, claims(ctx, hub, run, &s)
+}
+
+// claims adds the clusters that another run has claimed and has no cluster upgrade for yet.
+func claims(ctx context.Context, hub client.Reader, run *v1alpha1.UpgradeRun, s *rollout.Snapshot) error {
+	var runs v1alpha1.UpgradeRunList
+	if err := hub.List(ctx, &runs, client.InNamespace(run.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return err
+	}
+	alive := map[string]bool{}
+	for i := range runs.Items {
+		alive[runs.Items[i].Name] = !RunEnded(&runs.Items[i])
+	}
+	for _, c := range s.Clusters {
+		if by := c.Status.ActiveRun; by != "" && by != run.Name && alive[by] {
+			s.BusyWith[c.Name] = by
+		}
+	}
+	return nil
+}
+
+// HoldsCluster says whether a cluster upgrade keeps other runs off its cluster: it has begun or may begin, and
+// has not ended. One that failed lets go: a retry claims the cluster again.
+func HoldsCluster(u *v1alpha1.ClusterUpgrade) bool {
+	switch u.Status.Phase {
+	case v1alpha1.ClusterUpgradePhaseSucceeded, v1alpha1.ClusterUpgradePhaseSkipped:
+		return false
+	case v1alpha1.ClusterUpgradePhaseFailed:
+		return max(u.Spec.Attempt, 1) > max(u.Status.Attempt, 1)
+	}
+	return true
+}
+
+// RunEnded says whether a run will start nothing any more unless it is retried.
+func RunEnded(r *v1alpha1.UpgradeRun) bool {
+	switch r.Status.Phase {
+	case v1alpha1.RunPhaseSucceeded, v1alpha1.RunPhaseStopped:
+		return true
+	case v1alpha1.RunPhaseFailed:
+		return max(r.Spec.Attempt, 1) <= max(r.Status.Attempt, 1)
+	}
+	return false
+}
