@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"sengu.dev/sengu/internal/cli"
+	"sengu.dev/sengu/internal/hub/hubtest"
+)
+
+func TestServeRunsUntilItIsInterrupted(t *testing.T) {
+	s := newSession(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	var served cli.ServeOptions
+	s.config.Serve = func(ctx context.Context, o cli.ServeOptions) error {
+		served = o
+		interrupt()
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	r := s.run(ctx, "", "serve", "--data-dir", "/var/lib/sengu", "--port", "7443")
+	if r.code != 0 || r.errOut != "" {
+		t.Errorf("Ctrl-C is the normal end, but the exit code is %d: %s", r.code, r.errOut)
+	}
+	if served.DataDir != "/var/lib/sengu" || served.Port != 7443 || served.BindAddress != "127.0.0.1" {
+		t.Errorf("it was served with %+v", served)
+	}
+}
+
+func TestServeTellsWhyItDied(t *testing.T) {
+	s := newSession(t)
+	s.config.Serve = func(context.Context, cli.ServeOptions) error { return errors.New("the disk is full") }
+	if r := s.do("serve"); r.code != 1 || r.errOut != "error: the disk is full\n" {
+		t.Errorf("exit code %d: %s", r.code, r.errOut)
+	}
+}
+
+func TestControllersGetTheHubOfTheKubeconfig(t *testing.T) {
+	s := newSession(t)
+	var given cli.ControllerOptions
+	s.config.Controller = func(_ context.Context, o cli.ControllerOptions) error {
+		given = o
+		return nil
+	}
+	s.must("controller --leader-election --leader-election-namespace " + s.namespace)
+	if given.Config.Host != hubtest.Hub(t).URL() || !given.LeaderElection || given.Namespace != s.namespace {
+		t.Errorf("the controllers were given %s and %+v", given.Config.Host, given)
+	}
+	if r := s.do("controller extra"); r.code != 2 || !strings.Contains(r.errOut, `takes no arguments, and "extra" is too much`) {
+		t.Errorf("exit code %d: %s", r.code, r.errOut)
+	}
+}
