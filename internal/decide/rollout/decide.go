@@ -68,6 +68,9 @@ func newPass(s Snapshot, now time.Time) *pass {
 		p.st.Phase = v1alpha1.RunPhaseNotStarted
 	}
 	if p.st.Resolved != nil {
+		if attempt := max(s.Run.Spec.Attempt, 1); attempt > p.st.Attempt && !p.final() {
+			p.st.Attempt, p.st.FinishedAt, p.st.Phase = attempt, nil, v1alpha1.RunPhaseRunning
+		}
 		p.survey()
 	}
 	return p
@@ -81,9 +84,6 @@ func (p *pass) final() bool {
 
 // proceed goes on with a run that has started.
 func (p *pass) proceed() {
-	if attempt := max(p.s.Run.Spec.Attempt, 1); attempt > p.st.Attempt {
-		p.st.Attempt, p.st.FinishedAt, p.st.Phase = attempt, nil, v1alpha1.RunPhaseRunning
-	}
 	p.skipInFlight()
 	failure := p.tooManyFailures()
 	switch {
@@ -121,17 +121,12 @@ func (p *pass) toSafePoint(arrived func()) {
 	}
 }
 
-// resume lets the clusters go on that were held: after a pause, or for a new attempt.
+// resume lets the clusters go on that are on their way to a hold: they count as in flight, so no limit stands in the
+// way. Those at rest take their turn in startClusters.
 func (p *pass) resume() {
 	for _, m := range p.members {
-		if m.upgrade != nil && state(m.upgrade) == v1alpha1.ClusterUpgradeStateHold && (m.state == memberHeld || m.state == memberInFlight) {
+		if m.state == memberInFlight && state(m.upgrade) == v1alpha1.ClusterUpgradeStateHold {
 			p.setState(m, v1alpha1.ClusterUpgradeStateRun, "the run goes on")
-			m.state = memberInFlight
-		}
-		if m.state == memberFailed && max(m.upgrade.Spec.Attempt, 1) < p.st.Attempt {
-			p.actions = append(p.actions, Action{Kind: ActionRetry, Stage: m.stage, Group: m.group, Cluster: m.name, Upgrade: m.upgrade.Name,
-				Attempt: p.st.Attempt, Reason: "a person asked to retry what failed, with the same target"})
-			m.state = memberInFlight
 		}
 	}
 }

@@ -52,7 +52,7 @@ func (p *pass) tooManyFailures() *failure {
 	for i, s := range p.stages {
 		var inStage []*member
 		for _, g := range s.groups {
-			failed := failedOf(g.members, p.st.Attempt)
+			failed := failedOf(g.members)
 			inStage = append(inStage, failed...)
 			if f := exceeded("group "+s.spec.Name+"/"+g.spec.Name, failed, limitOf(g.spec.MaxFailures, len(g.members), 0), i); f != nil {
 				return f
@@ -72,10 +72,10 @@ func (p *pass) tooManyFailures() *failure {
 }
 
 // failedOf returns the clusters that failed and are not about to be retried.
-func failedOf(members []*member, attempt int32) []*member {
+func failedOf(members []*member) []*member {
 	var out []*member
 	for _, m := range members {
-		if m.state == memberFailed && max(m.upgrade.Spec.Attempt, 1) >= attempt {
+		if m.state == memberFailed {
 			out = append(out, m)
 		}
 	}
@@ -113,7 +113,7 @@ func (p *pass) stopForFailure(f *failure) {
 }
 
 func (p *pass) markFailed(g *group) {
-	if len(failedOf(g.members, p.st.Attempt)) > limitOf(g.spec.MaxFailures, len(g.members), 0) {
+	if len(failedOf(g.members)) > limitOf(g.spec.MaxFailures, len(g.members), 0) {
 		g.st.Phase = v1alpha1.StagePhaseFailed
 	}
 }

@@ -15,6 +15,7 @@ const (
 	memberHeld // at a safe point, not finished
 	memberSucceeded
 	memberFailed
+	memberToRetry // failed, and a person asked to retry
 	memberSkipped // by a person, and nothing of it is in flight
 )
 
@@ -86,6 +87,8 @@ func (p *pass) stateOf(m *member, skipped bool) memberState {
 			return memberInFlight // a retry that was asked for and has not begun
 		case skipped:
 			return memberSkipped
+		case max(m.upgrade.Spec.Attempt, 1) < p.st.Attempt:
+			return memberToRetry
 		}
 		return memberFailed
 	case v1alpha1.ClusterUpgradePhaseHeld:
@@ -103,7 +106,7 @@ func counts(members []*member) v1alpha1.RunCounts {
 	for _, m := range members {
 		c.Total++
 		switch m.state {
-		case memberNotStarted:
+		case memberNotStarted, memberToRetry:
 			c.NotStarted++
 		case memberInFlight:
 			c.Running++
@@ -124,7 +127,7 @@ func counts(members []*member) v1alpha1.RunCounts {
 func settled(members []*member) bool {
 	for _, m := range members {
 		switch m.state {
-		case memberNotStarted, memberInFlight, memberHeld:
+		case memberNotStarted, memberInFlight, memberHeld, memberToRetry:
 			return false
 		}
 	}

@@ -146,7 +146,7 @@ func (p *pass) startClusters(s *stage, g *group, room budget.Room) {
 	room = append(slices.Clone(room), &budget.Limit{Max: limit, Used: int(counts(g.members).Running)})
 	var aside *v1alpha1.Waiting
 	for _, m := range g.members {
-		if m.state != memberNotStarted {
+		if m.state != memberNotStarted && m.state != memberHeld && m.state != memberToRetry {
 			continue
 		}
 		if wait := p.cannotStart(m); wait != nil {
@@ -157,11 +157,26 @@ func (p *pass) startClusters(s *stage, g *group, room budget.Room) {
 			aside = &v1alpha1.Waiting{Reason: v1alpha1.ReasonConcurrencyReached, Message: m.name + " starts when a cluster in flight is done"}
 			break
 		}
-		p.startCluster(s, g, m)
+		p.letGo(s, g, m)
 	}
 	if aside != nil {
 		g.st.Waiting = p.newWait(g.before, aside.Reason, aside.Message, time.Time{})
 	}
+}
+
+// letGo starts a cluster, or lets it go on from the safe point at which it rests.
+func (p *pass) letGo(s *stage, g *group, m *member) {
+	switch m.state {
+	case memberHeld:
+		p.setState(m, v1alpha1.ClusterUpgradeStateRun, "the run goes on")
+	case memberToRetry:
+		p.actions = append(p.actions, Action{Kind: ActionRetry, Stage: m.stage, Group: m.group, Cluster: m.name, Upgrade: m.upgrade.Name,
+			Attempt: p.st.Attempt, Reason: "a person asked to retry what failed, with the same target"})
+	default:
+		p.startCluster(s, g, m)
+		return
+	}
+	m.state = memberInFlight
 }
 
 func (p *pass) startCluster(s *stage, g *group, m *member) {
@@ -204,7 +219,8 @@ func (p *pass) cannotStart(m *member) *v1alpha1.Waiting {
 	if busy := meta.FindStatusCondition(conditions, v1alpha1.ConditionBusy); busy != nil && busy.Status == metav1.ConditionTrue && busy.Reason == v1alpha1.ReasonOperationRunning {
 		return no(v1alpha1.ReasonClusterBusy, "%s: %s", m.name, busy.Message)
 	}
-	if problem := unhealthy(m.cluster); problem != "" {
+	// One that was begun may be unhealthy because of that: going on is how it becomes healthy.
+	if problem := unhealthy(m.cluster); problem != "" && m.upgrade == nil {
 		return no(v1alpha1.ReasonClusterNotReady, "%s: %s", m.name, problem)
 	}
 	return nil
@@ -244,7 +260,7 @@ func (p *pass) finish() {
 	if len(failed) > 0 {
 		p.waiting = nil
 		p.end(v1alpha1.RunPhaseFailed)
-		p.wait(v1alpha1.ReasonClustersFailed, "as many clusters failed as was allowed: retry or skip them: "+failures(failed), time.Time{})
+		p.wait(v1alpha1.ReasonClustersFailed, "clusters failed, no more than allowed; retry or skip them: "+failures(failed), time.Time{})
 		return
 	}
 	if p.waiting != nil {

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"cmp"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"sengu.dev/sengu/api/v1alpha1"
+	"sengu.dev/sengu/internal/decide/budget"
+)
+
+// checkRules asserts the safety rules that a run must keep, on what was decided and before it is done. The numbers
+// are those of docs/architecture.md.
+func (w *world) checkRules(d Decision) {
+	w.t.Helper()
+	w.ruleConcurrency(d)
+	w.ruleStages(d)
+	w.ruleFailures(d)
+	w.ruleGates(d)
+	w.ruleFrozen(d)
+	w.ruleWaiting(d)
+	w.ruleOneRun(d)
+	w.ruleSucceeded(d)
+	if w.t.Failed() {
+		w.t.Fatalf("so far:\n%s", w.log.String())
+	}
+}
+
+func starts(d Decision) (names []string) {
+	for _, a := range d.Actions {
+		if a.Kind == ActionStartCluster {
+			names = append(names, a.Cluster)
+		}
+	}
+	return names
+}
+
+// moving says whether a cluster is in flight: begun or told to begin, and not at rest.
+func (w *world) moving(name string) bool {
+	u := w.upgrades[name]
+	if u == nil {
+		return false
+	}
+	switch u.Status.Phase {
+	case v1alpha1.ClusterUpgradePhaseSucceeded, v1alpha1.ClusterUpgradePhaseSkipped:
+		return false
+	case v1alpha1.ClusterUpgradePhaseFailed:
+		return max(u.Spec.Attempt, 1) > max(u.Status.Attempt, 1)
+	case v1alpha1.ClusterUpgradePhaseHeld:
+		return state(u) != v1alpha1.ClusterUpgradeStateHold
+	}
+	return true
+}
+
+// Rule 1: limits of concurrency are never exceeded.
+func (w *world) ruleConcurrency(d Decision) {
+	w.t.Helper()
+	begun := map[string]bool{}
+	for _, name := range starts(d) {
+		begun[name] = true
+	}
+	for _, a := range d.Actions {
+		if a.Kind == ActionRetry || a.Kind == ActionSetState && a.State == v1alpha1.ClusterUpgradeStateRun {
+			begun[a.Cluster] = true
+		}
+	}
+	count := func(names []string) (n int) {
+		for _, name := range names {
+			if begun[name] || w.moving(name) {
+				n++
+			}
+		}
+		return n
+	}
+	strategy := d.Status.Strategy
+	if strategy == nil {
+		return
+	}
+	var all []string
+	for i := range d.Status.Stages {
+		var inStage []string
+		for j := range d.Status.Stages[i].Groups {
+			g := d.Status.Stages[i].Groups[j]
+			inStage = append(inStage, g.Clusters...)
+			w.atMost("group "+g.Name, count(g.Clusters), strategy.Stages[i].Groups[j].MaxConcurrency, len(g.Clusters), 1)
+		}
+		all = append(all, inStage...)
+		w.atMost("stage "+d.Status.Stages[i].Name, count(inStage), strategy.Stages[i].MaxConcurrency, len(inStage), defaultConcurrency)
+	}
+	w.atMost("the run", count(all), strategy.MaxConcurrency, len(all), defaultConcurrency)
+}
+
+func (w *world) atMost(place string, n int, limit *intstr.IntOrString, total, fallback int) {
+	w.t.Helper()
+	allowed, err := budget.Concurrency(place, limit, total, fallback)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if n > allowed {
+		w.t.Errorf("rule 1: %d clusters in flight in %s, %d allowed", n, place, allowed)
+	}
+}
+
+// Rule 4: stage k+1 starts nothing before stage k is finished, soaked and through its gates.
+func (w *world) ruleStages(d Decision) {
+	w.t.Helper()
+	for _, name := range starts(d) {
+		for i := range d.Status.Stages {
+			st := &d.Status.Stages[i]
+			if holds(st, name) {
+				break
+			}
+			skipped := st.Phase == v1alpha1.StagePhaseSkipped
+			if !skipped && st.FinishedAt == nil {
+				w.t.Errorf("rule 4: %s starts before stage %s is finished", name, st.Name)
+			}
+			spec := d.Status.Strategy.Stages[i]
+			if !skipped && spec.Soak != nil && spec.Soak.Duration.Duration > 0 && st.SoakState != v1alpha1.SoakStateDone {
+				w.t.Errorf("rule 4: %s starts before stage %s has soaked", name, st.Name)
+			}
+		}
+	}
+}
+
+func holds(st *v1alpha1.RunStageStatus, cluster string) bool {
+	for _, g := range st.Groups {
+		for _, c := range g.Clusters {
+			if c == cluster {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Rule 5: with more failures than a group allows nothing new starts (onFailure Stop).
+func (w *world) ruleFailures(d Decision) {
+	w.t.Helper()
+	strategy := d.Status.Strategy
+	if strategy == nil || cmp.Or(strategy.OnFailure, v1alpha1.FailureActionStop) != v1alpha1.FailureActionStop || len(starts(d)) == 0 {
+		return
+	}
+	skipped := skipsOf(w.run)
+	for i := range d.Status.Stages {
+		for j, g := range d.Status.Stages[i].Groups {
+			failed := 0
+			for _, name := range g.Clusters {
+				u := w.upgrades[name]
+				out := skipped.clusters[name] || skipped.stages[d.Status.Stages[i].Name] || skipped.groups[d.Status.Stages[i].Name+"/"+g.Name]
+				if u != nil && !out && u.Status.Phase == v1alpha1.ClusterUpgradePhaseFailed && !w.moving(name) && max(u.Spec.Attempt, 1) >= d.Status.Attempt {
+					failed++
+				}
+			}
+			allowed, err := budget.Failures("", strategy.Stages[i].Groups[j].MaxFailures, len(g.Clusters), 0)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			if failed > allowed {
+				w.t.Errorf("rule 5: %v start although %d of the %d allowed failed in %s", starts(d), failed, allowed, g.Name)
+			}
+		}
+	}
+}
+
+// Rule 6: nothing starts behind a gate that is not passed or skipped.
+func (w *world) ruleGates(d Decision) {
+	w.t.Helper()
+	for _, a := range d.Actions {
+		if a.Kind != ActionStartCluster {
+			continue
+		}
+		for i := range d.Status.Strategy.Stages {
+			s := &d.Status.Strategy.Stages[i]
+			if s.Name != a.Stage {
+				continue
+			}
+			for _, g := range s.BeforeGates {
+				name := w.run.Name + "-" + s.Name + "-before-" + g.Name
+				open := w.gates[name] != nil && (w.gates[name].Status.State == v1alpha1.GateStatePassed || w.gates[name].Status.State == v1alpha1.GateStateSkipped)
+				if !open && !skipsOf(w.run).gates[gateKey(s.Name, "", g.Name)] {
+					w.t.Errorf("rule 6: %s starts behind gate %s, which has not passed", a.Cluster, name)
+				}
+			}
+		}
+	}
+}
+
+// Rule 7: the target is frozen.
+func (w *world) ruleFrozen(d Decision) {
+	w.t.Helper()
+	if w.frozen == nil {
+		w.frozen = d.Status.Resolved.DeepCopy()
+		return
+	}
+	if diff := gocmp.Diff(w.frozen, d.Status.Resolved); diff != "" {
+		w.t.Errorf("rule 7: the target changed:\n%s", diff)
+	}
+	for _, a := range d.Actions {
+		if a.Kind == ActionStartCluster && len(a.Spec.Hops) > 0 && a.Spec.Hops[len(a.Spec.Hops)-1] != w.frozen.Version {
+			w.t.Errorf("rule 7: %s is sent to %v, not to %s", a.Cluster, a.Spec.Hops, w.frozen.Version)
+		}
+	}
+}
+
+// Rule 8: everything that waits says why.
+func (w *world) ruleWaiting(d Decision) {
+	w.t.Helper()
+	ended := d.Status.Phase == v1alpha1.RunPhaseSucceeded
+	if !ended && d.Status.Waiting == nil {
+		w.t.Errorf("rule 8: the run is %s and does not say what it waits for", d.Status.Phase)
+	}
+	if d.Status.Waiting != nil && (d.Status.Waiting.Reason == "" || d.Status.Waiting.Message == "") {
+		w.t.Errorf("rule 8: waiting without a reason or a sentence: %+v", d.Status.Waiting)
+	}
+}
+
+// Rule 10: nothing starts on a cluster that another run works on.
+func (w *world) ruleOneRun(d Decision) {
+	w.t.Helper()
+	for _, name := range starts(d) {
+		if by := w.busy[name]; by != "" {
+			w.t.Errorf("rule 10: %s starts while run %s works on it", name, by)
+		}
+	}
+}
+
+// Rule 12: Succeeded means that every cluster that no person skipped is on the target and healthy.
+func (w *world) ruleSucceeded(d Decision) {
+	w.t.Helper()
+	if d.Status.Phase != v1alpha1.RunPhaseSucceeded || w.run.Status.Phase == v1alpha1.RunPhaseSucceeded {
+		return
+	}
+	skipped := skipsOf(w.run)
+	for i := range d.Status.Stages {
+		st := &d.Status.Stages[i]
+		for _, g := range st.Groups {
+			for _, name := range g.Clusters {
+				u := w.upgrades[name]
+				byPerson := skipped.clusters[name] || skipped.stages[st.Name] || skipped.groups[st.Name+"/"+g.Name]
+				done := u != nil && u.Status.Phase == v1alpha1.ClusterUpgradePhaseSucceeded && unhealthy(w.clusters[name]) == ""
+				if !byPerson && !done {
+					w.t.Errorf("rule 12: Succeeded although %s is not on the target and healthy", name)
+				}
+			}
+		}
+	}
+}
+
+func TestRulesAreChecked(t *testing.T) {
+	// The rules run after every pass of every story; a world in which none is looked at would pass them all.
+	w := newWorld(t, order("staging"), "staging")
+	w.settle()
+	if w.frozen == nil || w.run.Status.Phase != v1alpha1.RunPhaseSucceeded {
+		t.Fatalf("the simplest run ended %s", w.run.Status.Phase)
+	}
+}
