@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package local is the provider of the lab's clusters: real control planes on this machine, changed through the
+// Package local is the provider for the clusters of a lab: real control planes on this machine, changed through the
 // lab's management API. The lab replaces machines; Sengu drains them.
 package local
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"strings"
@@ -17,16 +15,20 @@ import (
 	"sengu.dev/sengu/provider"
 )
 
-// pace is how often an operation of the lab is looked at: a node is replaced within a second or two there.
+// pace is how often an operation of the lab is looked at: a replaced node takes it about a second.
 const pace = 250 * time.Millisecond
 
-// requestTimeout bounds one request to the lab, which answers within milliseconds or hangs.
+// requestTimeout bounds one request. The lab answers within milliseconds, or it hangs.
 const requestTimeout = 10 * time.Second
+
+// CodeBadEndpoint is the code of an endpoint that no lab can have.
+const CodeBadEndpoint = "BadEndpoint"
 
 // handle is one cluster of a lab.
 type handle struct {
 	lab     *labapi.Client
 	cluster string
+	token   string
 }
 
 var (
@@ -36,28 +38,37 @@ var (
 	_ provider.Pacer            = (*handle)(nil)
 )
 
-// Open returns a handle on a cluster of the lab at endpoint. The token is sent there in the clear over HTTP, so an
-// endpoint that is not on this machine is refused. Nothing is asked of the lab yet.
+// Open returns a handle on a cluster of the lab at an endpoint, for example http://127.0.0.1:40123. It asks nothing
+// of the lab yet. An endpoint that is not on this machine is rejected: a lab serves loopback only, and its token
+// would be sent to somebody else.
 func Open(endpoint, cluster, token string) (provider.Provider, error) {
 	u, err := url.Parse(endpoint)
-	if err != nil || u.Host == "" {
-		return nil, provider.Rejected(provider.CodeUnreachable, "%q is not the address of a lab: use what `sengu-lab up` printed, like http://127.0.0.1:40123", endpoint)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+		return nil, provider.Rejected(CodeBadEndpoint, "the endpoint is not the address of a lab: use what `sengu-lab up` printed, like http://127.0.0.1:40123")
 	}
-	if ip := net.ParseIP(u.Hostname()); u.Scheme != "https" && u.Hostname() != "localhost" && !ip.IsLoopback() {
-		return nil, provider.Rejected(provider.CodeUnreachable, "the lab at %s is not on this machine: its token would be sent over the network in the clear", u.Host)
+	if host := u.Hostname(); host != "localhost" && !net.ParseIP(host).IsLoopback() {
+		return nil, provider.Rejected(CodeBadEndpoint, "the endpoint %s is not on this machine, so it is not a lab's: use what `sengu-lab up` printed", u.Host)
 	}
-	return &handle{lab: labapi.NewClient(endpoint, strings.TrimSpace(token)), cluster: cluster}, nil
+	token = strings.TrimSpace(token)
+	return &handle{lab: labapi.NewClient(u.Scheme+"://"+u.Host, token), cluster: cluster, token: token}, nil
 }
 
 // Describe says what the cluster is now.
 func (h *handle) Describe(ctx context.Context) (*provider.Description, error) {
-	c, err := ask(ctx, func(ctx context.Context) (*labapi.Cluster, error) { return h.lab.Cluster(ctx, h.cluster) })
+	c, err := ask(ctx, h, func(ctx context.Context) (*labapi.Cluster, error) { return h.lab.Cluster(ctx, h.cluster) })
 	if err != nil {
 		return nil, err
 	}
 	d := &provider.Description{
-		ControlPlaneVersion: c.ControlPlane.Version, State: states[c.ControlPlane.State], StateText: string(c.ControlPlane.State),
-		Region: c.Region, BusyWith: c.BusyWith, SupportEnds: c.ControlPlane.SupportEnds,
+		ControlPlaneVersion: c.ControlPlane.Version,
+		State:               provider.ControlPlaneState(c.ControlPlane.State),
+		StateText:           string(c.ControlPlane.State),
+		Region:              c.Region,
+		BusyWith:            c.BusyWith,
+		SupportEnds:         c.ControlPlane.SupportEnds,
+	}
+	if c.ControlPlane.Message != "" {
+		d.StateText += ": " + c.ControlPlane.Message
 	}
 	for _, p := range c.NodePools {
 		pool := provider.NodePool{Name: p.Name, Mode: p.Mode, Version: p.Version, Image: p.Image, Desired: p.Desired}
@@ -69,16 +80,9 @@ func (h *handle) Describe(ctx context.Context) (*provider.Description, error) {
 	return d, nil
 }
 
-var states = map[labapi.ControlPlaneState]provider.ControlPlaneState{
-	labapi.Running:   provider.ControlPlaneRunning,
-	labapi.Upgrading: provider.ControlPlaneUpgrading,
-	labapi.Stopped:   provider.ControlPlaneStopped,
-	labapi.Failed:    provider.ControlPlaneFailed,
-}
-
-// Offers lists the versions and images that the lab can run.
+// Offers lists what the lab can run.
 func (h *handle) Offers(ctx context.Context) (*provider.Offers, error) {
-	v, err := ask(ctx, func(ctx context.Context) (*labapi.Versions, error) { return h.lab.Versions(ctx, h.cluster) })
+	v, err := ask(ctx, h, func(ctx context.Context) (*labapi.Versions, error) { return h.lab.Versions(ctx, h.cluster) })
 	if err != nil {
 		return nil, err
 	}
@@ -89,93 +93,68 @@ func (h *handle) Offers(ctx context.Context) (*provider.Offers, error) {
 	return o, nil
 }
 
-// StartUpgrade stops the control plane and starts the next version on the same data.
+// StartUpgrade stops the control plane and starts another version on the same data.
 func (h *handle) StartUpgrade(ctx context.Context, r provider.UpgradeRequest) (*provider.Operation, error) {
-	return operation(ctx, func(ctx context.Context) (*labapi.Operation, error) {
+	return h.operation(ctx, func(ctx context.Context) (*labapi.Operation, error) {
 		return h.lab.Upgrade(ctx, h.cluster, labapi.UpgradeRequest{RequestKey: r.Key, Version: r.Version})
 	})
 }
 
-// Operation looks at an operation.
+// Operation looks at an operation of this cluster; the lab numbers those of all its clusters together.
 func (h *handle) Operation(ctx context.Context, id string) (*provider.Operation, error) {
-	return operation(ctx, func(ctx context.Context) (*labapi.Operation, error) { return h.lab.Operation(ctx, id) })
+	return h.operation(ctx, func(ctx context.Context) (*labapi.Operation, error) {
+		op, err := h.lab.Operation(ctx, id)
+		if err == nil && op.Cluster != h.cluster {
+			return nil, provider.Rejected(provider.CodeOperationNotFound, "the operation %q is not one of cluster %s", id, h.cluster)
+		}
+		return op, err
+	})
 }
 
 // AddNode starts to add a node to a pool.
 func (h *handle) AddNode(ctx context.Context, r provider.AddNodeRequest) (*provider.Operation, error) {
-	return operation(ctx, func(ctx context.Context) (*labapi.Operation, error) {
+	return h.operation(ctx, func(ctx context.Context) (*labapi.Operation, error) {
 		return h.lab.AddNode(ctx, h.cluster, r.Pool, labapi.NodeRequest{RequestKey: r.Key, Version: r.Version, Image: r.Image})
 	})
 }
 
 // ReplaceNode starts to replace a drained node; the replacement has a new name.
 func (h *handle) ReplaceNode(ctx context.Context, r provider.ReplaceNodeRequest) (*provider.Operation, error) {
-	return operation(ctx, func(ctx context.Context) (*labapi.Operation, error) {
+	return h.operation(ctx, func(ctx context.Context) (*labapi.Operation, error) {
 		return h.lab.ReplaceNode(ctx, h.cluster, r.Node, labapi.NodeRequest{RequestKey: r.Key, Version: r.Version, Image: r.Image})
 	})
 }
 
 // RemoveNode starts to remove a drained node.
 func (h *handle) RemoveNode(ctx context.Context, r provider.RemoveNodeRequest) (*provider.Operation, error) {
-	return operation(ctx, func(ctx context.Context) (*labapi.Operation, error) {
+	return h.operation(ctx, func(ctx context.Context) (*labapi.Operation, error) {
 		return h.lab.RemoveNode(ctx, h.cluster, r.Node, r.Key)
 	})
 }
 
-// Credentials returns an administrator's kubeconfig, which is good for as long as the lab is up.
+// Credentials returns an administrator's kubeconfig, which works for as long as the cluster exists.
 func (h *handle) Credentials(ctx context.Context) (*provider.Credentials, error) {
-	k, err := ask(ctx, func(ctx context.Context) ([]byte, error) { return h.lab.Kubeconfig(ctx, h.cluster) })
+	kubeconfig, err := ask(ctx, h, func(ctx context.Context) ([]byte, error) { return h.lab.Kubeconfig(ctx, h.cluster) })
 	if err != nil {
 		return nil, err
 	}
-	return &provider.Credentials{Kubeconfig: k}, nil
+	return &provider.Credentials{Kubeconfig: kubeconfig}, nil
 }
 
-// LookAgain is a moment from now.
+// LookAgain is a moment after now: the lab does not say when an operation ends.
 func (*handle) LookAgain(now time.Time) time.Time { return now.Add(pace) }
 
-func operation(ctx context.Context, call func(context.Context) (*labapi.Operation, error)) (*provider.Operation, error) {
-	o, err := ask(ctx, call)
+func (h *handle) operation(ctx context.Context, call func(context.Context) (*labapi.Operation, error)) (*provider.Operation, error) {
+	op, err := ask(ctx, h, call)
 	if err != nil {
 		return nil, err
 	}
-	return &provider.Operation{
-		ID: o.ID, State: provider.OperationState(o.State), Code: o.Code, Message: o.Message, Node: o.NewNode,
-		PercentComplete: -1, StartedAt: o.StartedAt, FinishedAt: o.FinishedAt,
-	}, nil
-}
-
-// ask makes one call and turns its error into one of the provider's kinds.
-func ask[T any](ctx context.Context, call func(context.Context) (T, error)) (T, error) {
-	bounded, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	answer, err := call(bounded)
-	if err != nil {
-		var none T
-		return none, kindOf(ctx, err)
+	out := &provider.Operation{
+		ID: op.ID, State: provider.OperationState(op.State), Code: op.Code, Message: op.Message, Node: op.NewNode,
+		PercentComplete: -1, StartedAt: op.StartedAt, FinishedAt: op.FinishedAt,
 	}
-	return answer, nil
-}
-
-func kindOf(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
+	if op.State == labapi.OperationSucceeded {
+		out.PercentComplete = 100
 	}
-	refused, ok := errors.AsType[*labapi.Error](err)
-	if !ok {
-		return provider.Retry(provider.CodeUnreachable, err, "the lab does not answer: is `sengu-lab up` running?")
-	}
-	e := &provider.Error{Kind: provider.ErrRejected, Code: refused.Code, Message: refused.Message}
-	switch refused.Code {
-	case labapi.CodeUnauthorized:
-		e.Message = "the lab refuses the token: give the Secret the token of the lab that runs now"
-	case labapi.CodeOperationInProgress:
-		e.Kind, e.OperationID = provider.ErrWait, refused.OperationID
-	case labapi.CodeControlPlaneDown, labapi.CodeInternal:
-		e.Kind = provider.ErrRetry
-	}
-	if e.Message == "" {
-		e.Message = fmt.Sprintf("the lab answered with status %d", refused.Status)
-	}
-	return e
+	return out, nil
 }
