@@ -132,7 +132,7 @@ func (d *demo) register(ctx context.Context, clusters []labCluster) error {
 		for _, k := range sortedKeys(c.Labels) {
 			args = append(args, "--label", k+"="+c.Labels[k])
 		}
-		if err := d.show(ctx, "sengu", d.hubFlags(args...)...); err != nil {
+		if err := d.show(ctx, args...); err != nil {
 			return err
 		}
 	}
@@ -142,7 +142,7 @@ func (d *demo) register(ctx context.Context, clusters []labCluster) error {
 	if err := d.until(ctx, nil, func() bool { return d.allReady(ctx, len(clusters)) }); err != nil {
 		return fmt.Errorf("the clusters of the fleet: %w", err)
 	}
-	return d.show(ctx, "sengu", d.hubFlags("cluster", "list")...)
+	return d.show(ctx, "cluster", "list")
 }
 
 // applyStrategy does what `kubectl apply -f examples/staging-canary-production.yaml` does: the machine may have no
@@ -198,14 +198,14 @@ func (d *demo) hub() (client.Client, error) {
 
 func (d *demo) upgrade(ctx context.Context) error {
 	d.say("what would happen, and why")
-	if err := d.show(ctx, "sengu", d.hubFlags("run", "plan", "--to", d.Target, "--strategy", strategyName)...); err != nil {
+	if err := d.show(ctx, "run", "plan", "--to", d.Target, "--strategy", strategyName); err != nil {
 		return err
 	}
 	d.say("upgrade: staging, then the canary, then production")
-	if err := d.show(ctx, "sengu", d.hubFlags("run", "create", runName, "--to", d.Target, "--strategy", strategyName)...); err != nil {
+	if err := d.show(ctx, "run", "create", runName, "--to", d.Target, "--strategy", strategyName); err != nil {
 		return err
 	}
-	return d.show(ctx, "sengu", d.hubFlags("run", "watch", runName)...)
+	return d.show(ctx, "run", "watch", runName)
 }
 
 func (d *demo) explore() {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -51,8 +52,10 @@ func (d *demo) start(name, program string, args ...string) (*child, error) {
 	return c, nil
 }
 
-// show runs a program to its end in the foreground, with the command in front.
-func (d *demo) show(ctx context.Context, program string, args ...string) error {
+// show runs a command of sengu on the demo's hub to its end in the foreground, with the command in front.
+func (d *demo) show(ctx context.Context, args ...string) error {
+	const program = "sengu"
+	args = d.hubFlags(args...)
 	d.echo(program, args)
 	cmd := exec.CommandContext(ctx, d.binary(program), args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = d.In, d.Out, d.Err
@@ -106,8 +109,8 @@ func (d *demo) until(ctx context.Context, c *child, ready func() bool) error {
 // close ends the children, the last started first, and removes the data.
 func (d *demo) close() error {
 	var errs []error
-	for i := len(d.children) - 1; i >= 0; i-- {
-		errs = append(errs, d.children[i].stop(d.Clock.After(stopTimeout)))
+	for _, c := range slices.Backward(d.children) {
+		errs = append(errs, c.stop(d.Clock.After(stopTimeout)))
 	}
 	return errors.Join(append(errs, os.RemoveAll(d.dir))...)
 }

@@ -110,18 +110,6 @@ type kept struct {
 	hasBudget                 bool
 }
 
-// ready says whether every workload was complete once, so that watching makes sense.
-func (w *witness) ready() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, seen := range w.workloads {
-		if !seen.complete {
-			return false
-		}
-	}
-	return len(w.workloads) > 0
-}
-
 // report returns what was seen of each workload, by name.
 func (w *witness) report() []kept {
 	w.mu.Lock()

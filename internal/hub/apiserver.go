@@ -4,6 +4,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -73,8 +74,11 @@ func startAPIServer(ctx context.Context, c apiServerConfig) (*apiServer, error) 
 	s := &apiServer{loopback: configs.controlPlane.Generic.LoopbackClientConfig, listener: c.listener, finished: make(chan struct{})}
 	go func() {
 		defer close(s.finished)
-		err := prepared.Run(ctx)
-		c.stopped(fmt.Errorf("the hub's API has stopped (%v): start the hub again", err))
+		cause := prepared.Run(ctx)
+		if cause == nil {
+			cause = errors.New("it was told to")
+		}
+		c.stopped(fmt.Errorf("the hub's API has stopped (%w): start the hub again", cause))
 	}()
 	return s, nil
 }
@@ -103,7 +107,7 @@ func (s *apiServer) waitReady(ctx context.Context) error {
 		}
 		resp, err := client.Do(req)
 		if err != nil {
-			return false, nil
+			return false, nil //nolint:nilerr // it does not listen yet
 		}
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK, nil

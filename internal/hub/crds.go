@@ -155,7 +155,7 @@ func waitServed(ctx context.Context, client apiextensions.Interface, crd *apiext
 			url := path.Join("/apis", crd.Spec.Group, version.Name, crd.Spec.Names.Plural)
 			get := client.Discovery().RESTClient().Get().AbsPath(url).Param("limit", "1")
 			if get.Do(ctx).Error() != nil {
-				return false, nil
+				return false, nil //nolint:nilerr // it is not served yet
 			}
 		}
 		return discovered(client.Discovery(), crd), nil

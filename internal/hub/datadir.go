@@ -154,7 +154,7 @@ func writePrivate(path string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // fails after the rename, when there is nothing left to remove
+	defer func() { _ = os.Remove(f.Name()) }() // fails after the rename, when there is nothing left to remove
 	if _, err := f.Write(content); err != nil {
 		f.Close()
 		return err

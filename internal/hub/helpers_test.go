@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -54,10 +55,10 @@ func runChild(dir string) {
 		if client, err := kubernetes.NewForConfig(h.AdminConfig()); err == nil {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
-			client.CoreV1().Secrets("default").Get(ctx, "any", metav1.GetOptions{}) // makes the etcd client complain
+			_, _ = client.CoreV1().Secrets("default").Get(ctx, "any", metav1.GetOptions{}) // makes the etcd client complain
 		}
 	}
-	io.Copy(io.Discard, os.Stdin)
+	_, _ = io.Copy(io.Discard, os.Stdin) // until the parent closes it, or is gone
 	h.Close()
 	os.Exit(0)
 }
@@ -210,7 +211,7 @@ func wantNotFound(object any, err error) error {
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
-	return fmt.Errorf("got %T, %v", object, err)
+	return errors.Join(fmt.Errorf("got %T", object), err)
 }
 
 // watcher watches one kind in one namespace.

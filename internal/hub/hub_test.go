@@ -5,7 +5,6 @@ package hub_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -326,9 +325,9 @@ spec: {policyName: small-widgets, validationActions: [Deny]}
 		w := widget("", 9)
 		w.SetGenerateName("big-")
 		_, err := client.Create(ctx, w, metav1.CreateOptions{})
-		if err == nil || !strings.Contains(err.Error(), "no room for this") {
-			return fmt.Errorf("got %v", err)
+		if err != nil && strings.Contains(err.Error(), "no room for this") {
+			return nil
 		}
-		return nil
+		return errors.Join(errors.New("not refused for the rule"), err)
 	})
 }

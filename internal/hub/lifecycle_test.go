@@ -368,7 +368,7 @@ func TestANewAuthorityShutsEverybodyOut(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(dir, "pki")); err != nil {
 		t.Fatal(err)
 	}
-	h = startHub(t, dir)
+	startHub(t, dir)
 	alice.CAData, alice.Insecure = nil, true // she trusts the new hub, but it must not know her
 	_, err := dynamicFor(t, alice).Resource(widgets).List(t.Context(), metav1.ListOptions{})
 	if !apierrors.IsUnauthorized(err) {

@@ -123,7 +123,7 @@ func loadAuthority(root string) (*authority, error) {
 	}
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
-		return nil, fmt.Errorf("%s and %s are damaged (restore them from a backup): %v", certFile, keyFile, err)
+		return nil, fmt.Errorf("%s and %s are damaged (restore them from a backup): %w", certFile, keyFile, err)
 	}
 	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
 	if !ok {

@@ -5,6 +5,7 @@ package hub
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -41,7 +42,7 @@ func roles(groups []string) []role {
 	operate := read
 	if len(groups) > 0 {
 		read = append(read, rbacv1.PolicyRule{APIGroups: groups, Resources: []string{"*"}, Verbs: readVerbs})
-		operate = append(read[:len(read):len(read)], rbacv1.PolicyRule{APIGroups: groups, Resources: operatorWrites, Verbs: writeVerbs})
+		operate = append(slices.Clone(read), rbacv1.PolicyRule{APIGroups: groups, Resources: operatorWrites, Verbs: writeVerbs})
 	}
 	return []role{
 		{name: "sengu-admin", group: GroupAdmins, rules: []rbacv1.PolicyRule{

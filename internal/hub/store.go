@@ -64,7 +64,7 @@ func startStore(d *dataDir, log io.Writer, failed func(error)) (*store, error) {
 // socketPath is in the data directory, or in a private temporary one if that path would be too long.
 func (s *store) socketPath(d *dataDir) (string, error) {
 	if d.state.SocketDir != "" { // left by a hub that was killed
-		os.RemoveAll(d.state.SocketDir)
+		_ = os.RemoveAll(d.state.SocketDir) // a socket that stays harms nobody
 		d.state.SocketDir = ""
 	}
 	path := d.path("etcd", "etcd.sock")
@@ -165,7 +165,7 @@ func (s *store) close() {
 
 func (s *store) removeTempDir() {
 	if s.tempDir != "" {
-		os.RemoveAll(s.tempDir)
+		_ = os.RemoveAll(s.tempDir) // the next start tries again
 	}
 }
 

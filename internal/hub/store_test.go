@@ -27,7 +27,7 @@ func TestADeadStorageStopsTheHub(t *testing.T) {
 	reached := make(chan bool, 1)
 	go func() {
 		defer close(reached)
-		log.Fatal("failed to save Raft hard state and entries", zap.Error(syscall.ENOSPC))
+		log.Fatal("failed to save Raft hard state and entries", zap.Error(syscall.ENOSPC)) //nolint:revive // that what follows is not reached is what the test is about
 		reached <- true
 	}()
 	if <-reached {

@@ -3,9 +3,9 @@
 package member
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,7 +44,7 @@ func TestAWrongTokenIsRefused(t *testing.T) {
 	if !errors.Is(err, provider.ErrRejected) || provider.CodeOf(err) != provider.CodeUnauthorized {
 		t.Errorf("view: %v, want rejected with %s", err, provider.CodeUnauthorized)
 	}
-	if bytes.Contains([]byte(err.Error()), []byte("wrong")) {
+	if strings.Contains(err.Error(), "wrong") {
 		t.Errorf("the sentence shows the token: %v", err)
 	}
 }

@@ -64,7 +64,8 @@ func theLab(t *testing.T) *lab.Lab {
 	}
 	binary := labtest.Binary(t)
 	shared.Do(func() {
-		if shared.dir, shared.err = os.MkdirTemp("", "sengu-member-"); shared.err == nil {
+		// A t.TempDir would be gone with the first test that asks for the lab.
+		if shared.dir, shared.err = os.MkdirTemp("", "sengu-member-"); shared.err == nil { //nolint:usetesting // see above
 			shared.lab, shared.err = lab.Start(context.Background(), lab.Config{Dir: shared.dir, Fleet: []byte(theFleet), Binary: binary})
 		}
 	})
@@ -180,6 +181,20 @@ func (w *world) patchNode(name, patch string) {
 	}
 }
 
+// wantKeptOn checks that the cache keeps of a pod what decisions need, and nothing else.
+func wantKeptOn(t *testing.T, node string, p *corev1.Pod) {
+	t.Helper()
+	if p.Spec.NodeName != node {
+		t.Errorf("%s is shown on %s and runs on %s", p.Name, node, p.Spec.NodeName)
+	}
+	if len(p.ManagedFields) > 0 || len(p.Spec.Containers) > 0 {
+		t.Errorf("%s is kept with fields that no decision needs", p.Name)
+	}
+	if len(p.Labels) == 0 || len(p.OwnerReferences) != 1 || p.Spec.TerminationGracePeriodSeconds == nil || p.Status.Phase == "" {
+		t.Errorf("%s lost fields that decisions need: %+v", p.Name, p)
+	}
+}
+
 func TestViewShowsWhatTheAPIHas(t *testing.T) {
 	w := newWorld(t)
 	ns, err := w.client.CoreV1().Namespaces().Get(t.Context(), metav1.NamespaceSystem, metav1.GetOptions{})
@@ -196,15 +211,7 @@ func TestViewShowsWhatTheAPIHas(t *testing.T) {
 		names = append(names, n.Name)
 		for _, p := range v.PodsOn(n.Name) {
 			pods++
-			if p.Spec.NodeName != n.Name {
-				t.Errorf("%s is shown on %s and runs on %s", p.Name, n.Name, p.Spec.NodeName)
-			}
-			if len(p.ManagedFields) > 0 || len(p.Spec.Containers) > 0 {
-				t.Errorf("%s is kept with fields that no decision needs", p.Name)
-			}
-			if len(p.Labels) == 0 || len(p.OwnerReferences) != 1 || p.Spec.TerminationGracePeriodSeconds == nil || p.Status.Phase == "" {
-				t.Errorf("%s lost fields that decisions need: %+v", p.Name, p)
-			}
+			wantKeptOn(t, n.Name, p)
 		}
 	}
 	if len(names) != 3 || !strings.HasPrefix(names[0], "one-") && names[0] > names[1] {

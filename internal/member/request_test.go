@@ -73,11 +73,12 @@ func apiWithRequests(t *testing.T) []byte {
 	})
 }
 
-// TestEvictionRequests plays pods that want to be told before they go, and those who would tell them.
-func TestEvictionRequests(t *testing.T) {
+// worldWithRequests is access to an API that serves eviction requests, with one node.
+func worldWithRequests(t *testing.T) *world {
+	t.Helper()
 	kubeconfig := apiWithRequests(t)
 	d := NewDirectory(Config{Clock: clock.RealClock{}, Log: logr.Discard()})
-	defer d.Close()
+	t.Cleanup(d.Close)
 	access, err := d.Open(t.Context(), "m", kubeconfig)
 	if err != nil {
 		t.Fatal(err)
@@ -94,6 +95,13 @@ func TestEvictionRequests(t *testing.T) {
 	if _, err := w.client.CoreV1().Nodes().Create(t.Context(), node, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	return w
+}
+
+// TestEvictionRequests plays pods that want to be told before they go, and those who would tell them.
+func TestEvictionRequests(t *testing.T) {
+	w := worldWithRequests(t)
+	access := w.access
 	requests := w.client.LifecycleV1alpha1().EvictionRequests("default")
 
 	t.Run("a pod without responders is evicted at once", func(t *testing.T) {

@@ -89,7 +89,7 @@ func (s *session) listen(i cache.SharedIndexInformer, l *live, matters func(*liv
 		}
 	}
 	// Errors of these two mean that the informer was stopped or started already; it is neither.
-	_ = i.SetWatchErrorHandlerWithContext(func(ctx context.Context, r *cache.Reflector, err error) {
+	_ = i.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
 		if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
 			s.refuse(err)
 		}

@@ -56,7 +56,7 @@ func controlPlane(s *suite) {
 	}
 	s.story("another request waits for it", func(s *suite) {
 		_, err := s.Provider.StartUpgrade(s.ctx, provider.UpgradeRequest{Key: "upgrade-2", Version: target})
-		e := s.refused(err, provider.ErrWait, provider.CodeOperationInProgress)
+		e := s.refusal(err, provider.ErrWait, provider.CodeOperationInProgress)
 		if e.OperationID != first.ID {
 			s.Errorf("the error names operation %q, want %s", e.OperationID, first.ID)
 		}

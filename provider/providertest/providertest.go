@@ -159,7 +159,13 @@ func (s *suite) sane(op *provider.Operation) {
 }
 
 // refused checks the kind and the code of an error; no codes: any.
-func (s *suite) refused(err error, kind error, codes ...string) *provider.Error {
+func (s *suite) refused(err error, kind error, codes ...string) {
+	s.Helper()
+	_ = s.refusal(err, kind, codes...)
+}
+
+// refusal is refused, and returns the error for more checks.
+func (s *suite) refusal(err error, kind error, codes ...string) *provider.Error {
 	s.Helper()
 	if err == nil {
 		s.Fatalf("no error, want one that is %q with %v", kind, codes)

@@ -17,7 +17,7 @@ import (
 
 func TestFromPod(t *testing.T) {
 	owned := func(kind string, controller bool) []metav1.OwnerReference {
-		return []metav1.OwnerReference{{Kind: kind, Name: "o", Controller: ptr.To(controller)}}
+		return []metav1.OwnerReference{{Kind: kind, Name: "o", Controller: new(controller)}}
 	}
 	plain := Pod{Namespace: "shop", Name: "a", UID: "u", Node: "n", Labels: map[string]string{"app": "web"}, GracePeriod: 30 * time.Second}
 	tests := map[string]struct {
@@ -45,7 +45,7 @@ func TestFromPod(t *testing.T) {
 		"succeeded": {change: func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }, want: func(p *Pod) { p.Finished = true }},
 		"failed":    {change: func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }, want: func(p *Pod) { p.Finished = true }},
 		"ending": {
-			change: func(p *corev1.Pod) { p.DeletionTimestamp = ptr.To(metav1.NewTime(epoch)) },
+			change: func(p *corev1.Pod) { p.DeletionTimestamp = new(metav1.NewTime(epoch)) },
 			want:   func(p *Pod) { p.DeletionAt = epoch },
 		},
 		"of a DaemonSet": {
@@ -206,7 +206,7 @@ func TestLoads(t *testing.T) {
 		{Node: "n2", Budgets: map[string]int{}},
 		{Node: "n1", Pods: 4, Budgets: map[string]int{"shop/web": 2}, LongestGrace: 60},
 	}
-	budgets := []Budget{aBudget("web", 1, 3, 2, 3)}
+	budgets := []Budget{aBudget("web", units{1, 3, 2, 3})}
 	if diff := cmp.Diff(want, Loads([]string{"n2", "n1"}, pods, budgets)); diff != "" {
 		t.Errorf("loads (-want +got):\n%s", diff)
 	}

@@ -28,11 +28,14 @@ func aPod(app, name, node string, change ...func(*Pod)) Pod {
 	return p
 }
 
+// units are what a budget allows now, and its healthy, needed and expected pods.
+type units struct{ allowed, healthy, desired, expected int }
+
 // aBudget guards the workload of its name.
-func aBudget(app string, allowed, healthy, desired, expected int, change ...func(*Budget)) Budget {
+func aBudget(app string, u units, change ...func(*Budget)) Budget {
 	b := Budget{
 		Namespace: "shop", Name: app, Selector: labels.SelectorFromSet(labels.Set{"app": app}), Observed: true,
-		DisruptionsAllowed: allowed, Healthy: healthy, Desired: desired, Expected: expected,
+		DisruptionsAllowed: u.allowed, Healthy: u.healthy, Desired: u.desired, Expected: u.expected,
 	}
 	for _, c := range change {
 		c(&b)
@@ -69,83 +72,83 @@ func TestOnePod(t *testing.T) {
 		wantStay  bool      // the node is drained as it is
 	}{
 		"no budget guards it":         {pod: aPod("web", "a", "n"), want: "no budget guards it"},
-		"its budget has room":         {pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("web", 1, 3, 2, 3)}, want: "budget shop/web has 3 healthy pods and needs 2"},
-		"a budget of other pods":      {pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("db", 0, 3, 3, 3)}, want: "no budget guards it"},
-		"a budget of other namespace": {pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("web", 0, 3, 3, 3, func(b *Budget) { b.Namespace = "bar" })}, want: "no budget guards it"},
-		"a budget without a selector": {pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("web", 0, 3, 3, 3, func(b *Budget) { b.Selector = nil })}, want: "no budget guards it"},
+		"its budget has room":         {pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("web", units{1, 3, 2, 3})}, want: "budget shop/web has 3 healthy pods and needs 2"},
+		"a budget of other pods":      {pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("db", units{0, 3, 3, 3})}, want: "no budget guards it"},
+		"a budget of other namespace": {pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("web", units{0, 3, 3, 3}, func(b *Budget) { b.Namespace = "bar" })}, want: "no budget guards it"},
+		"a budget without a selector": {pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("web", units{0, 3, 3, 3}, func(b *Budget) { b.Selector = nil })}, want: "no budget guards it"},
 		"a budget that selects nothing": {
-			pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("web", 0, 3, 3, 3, func(b *Budget) { b.Selector = labels.Nothing() })},
+			pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("web", units{0, 3, 3, 3}, func(b *Budget) { b.Selector = labels.Nothing() })},
 			want: "no budget guards it",
 		},
 		"its budget is exhausted": {
-			pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("web", 0, 2, 2, 3)},
+			pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("web", units{0, 2, 2, 3})},
 			wantBlock: Blocker{Budget: "shop/web", Healthy: 2, Desired: 2, Reason: v1alpha1.ReasonBudgetExhausted, Since: now},
 		},
 		"an empty selector is all pods of the namespace": {
-			pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("all", 0, 2, 2, 3, everything)},
+			pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("all", units{0, 2, 2, 3}, everything)},
 			wantBlock: Blocker{Budget: "shop/all", Healthy: 2, Desired: 2, Reason: v1alpha1.ReasonBudgetExhausted, Since: now},
 		},
 		"blocked since an earlier pass": {
 			pod:       aPod("web", "a", "n", func(p *Pod) { p.BlockedSince = at(10 * time.Second) }),
-			budgets:   []Budget{aBudget("web", 0, 2, 2, 3)},
+			budgets:   []Budget{aBudget("web", units{0, 2, 2, 3})},
 			wantBlock: Blocker{Budget: "shop/web", Healthy: 2, Desired: 2, Reason: v1alpha1.ReasonBudgetExhausted, Since: at(10 * time.Second)},
 		},
 		"its budget wants all pods at all times": {
-			pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("web", 0, 3, 3, 3)},
+			pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("web", units{0, 3, 3, 3})},
 			wantBlock: Blocker{Budget: "shop/web", Healthy: 3, Desired: 3, Reason: v1alpha1.ReasonBudgetNeverAllows, Since: now},
 		},
 		"such a budget has room while a rollout has more pods than it needs": {
-			pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("web", 1, 4, 3, 3)},
+			pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("web", units{1, 4, 3, 3})},
 			want: "budget shop/web has 4 healthy pods and needs 3",
 		},
 		"its budget was edited and not evaluated yet": {
-			pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("web", 1, 3, 2, 3, func(b *Budget) { b.Observed = false })},
+			pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("web", units{1, 3, 2, 3}, func(b *Budget) { b.Observed = false })},
 			wantBlock: Blocker{Budget: "shop/web", Healthy: 3, Desired: 2, Reason: v1alpha1.ReasonBudgetNotObserved, Since: now},
 		},
 		"two budgets, even with room": {
-			pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("web", 2, 3, 1, 3), aBudget("all", 2, 3, 1, 3, everything)},
+			pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("web", units{2, 3, 1, 3}), aBudget("all", units{2, 3, 1, 3}, everything)},
 			wantBlock: Blocker{Budget: "shop/all", Healthy: 3, Desired: 1, Reason: v1alpha1.ReasonSeveralBudgets, Since: now},
 		},
 		"two budgets and not Ready": {
-			pod: aPod("web", "a", "n", notReady), budgets: []Budget{aBudget("web", 2, 3, 1, 3), aBudget("all", 2, 3, 1, 3, everything)},
+			pod: aPod("web", "a", "n", notReady), budgets: []Budget{aBudget("web", units{2, 3, 1, 3}), aBudget("all", units{2, 3, 1, 3}, everything)},
 			wantBlock: Blocker{Budget: "shop/all", Healthy: 3, Desired: 1, Reason: v1alpha1.ReasonSeveralBudgets, Since: now},
 		},
 		"two budgets, but finished": {
 			pod:     aPod("web", "a", "n", func(p *Pod) { p.Finished = true }),
-			budgets: []Budget{aBudget("web", 0, 3, 1, 3), aBudget("all", 0, 3, 1, 3, everything)}, want: "it has finished",
+			budgets: []Budget{aBudget("web", units{0, 3, 1, 3}), aBudget("all", units{0, 3, 1, 3}, everything)}, want: "it has finished",
 		},
 		"not started, under an exhausted budget": {
 			pod:     aPod("web", "a", "n", notReady, func(p *Pod) { p.Pending = true }),
-			budgets: []Budget{aBudget("web", 0, 2, 2, 3)}, want: "it has not started",
+			budgets: []Budget{aBudget("web", units{0, 2, 2, 3})}, want: "it has not started",
 		},
 		"not Ready while the budget has all it needs": {
-			pod: aPod("web", "a", "n", notReady), budgets: []Budget{aBudget("web", 0, 2, 2, 3)},
+			pod: aPod("web", "a", "n", notReady), budgets: []Budget{aBudget("web", units{0, 2, 2, 3})},
 			want: "it is not Ready, and budget shop/web has its 2 healthy pods without it",
 		},
 		"not Ready, enough are, and the budget was not evaluated yet": {
-			pod: aPod("web", "a", "n", notReady), budgets: []Budget{aBudget("web", 0, 2, 2, 3, func(b *Budget) { b.Observed = false })},
+			pod: aPod("web", "a", "n", notReady), budgets: []Budget{aBudget("web", units{0, 2, 2, 3}, func(b *Budget) { b.Observed = false })},
 			want: "it is not Ready, and budget shop/web has its 2 healthy pods without it",
 		},
 		"not Ready while too few are": {
-			pod: aPod("web", "a", "n", notReady), budgets: []Budget{aBudget("web", 0, 1, 2, 3)},
+			pod: aPod("web", "a", "n", notReady), budgets: []Budget{aBudget("web", units{0, 1, 2, 3})},
 			wantBlock: Blocker{Budget: "shop/web", Healthy: 1, Desired: 2, Reason: v1alpha1.ReasonBudgetExhausted, Since: now},
 		},
 		"not Ready and the budget wants none healthy": {
-			pod: aPod("web", "a", "n", notReady), budgets: []Budget{aBudget("web", 0, 0, 0, 3)},
+			pod: aPod("web", "a", "n", notReady), budgets: []Budget{aBudget("web", units{0, 0, 0, 3})},
 			wantBlock: Blocker{Budget: "shop/web", Reason: v1alpha1.ReasonBudgetExhausted, Since: now},
 		},
 		"not Ready, too few are, but the budget always lets such pods go": {
 			pod:     aPod("web", "a", "n", notReady),
-			budgets: []Budget{aBudget("web", 0, 1, 2, 3, func(b *Budget) { b.AlwaysAllowUnhealthy = true })},
+			budgets: []Budget{aBudget("web", units{0, 1, 2, 3}, func(b *Budget) { b.AlwaysAllowUnhealthy = true })},
 			want:    "it is not Ready, and budget shop/web always lets such pods go",
 		},
 		"Ready: that the budget lets unhealthy pods go does not help": {
 			pod:       aPod("web", "a", "n"),
-			budgets:   []Budget{aBudget("web", 0, 1, 2, 3, func(b *Budget) { b.AlwaysAllowUnhealthy = true })},
+			budgets:   []Budget{aBudget("web", units{0, 1, 2, 3}, func(b *Budget) { b.AlwaysAllowUnhealthy = true })},
 			wantBlock: Blocker{Budget: "shop/web", Healthy: 1, Desired: 2, Reason: v1alpha1.ReasonBudgetExhausted, Since: now},
 		},
 		"a negative number allows nothing": {
-			pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("web", -1, 1, 2, 3)},
+			pod: aPod("web", "a", "n"), budgets: []Budget{aBudget("web", units{-1, 1, 2, 3})},
 			wantBlock: Blocker{Budget: "shop/web", Healthy: 1, Desired: 2, Reason: v1alpha1.ReasonBudgetExhausted, Since: now},
 		},
 		"refused a moment ago for another reason": {
@@ -214,31 +217,31 @@ func TestScarceUnitsAreShared(t *testing.T) {
 		"as many as the budget allows, the longest grace first": {
 			nodes:   []Node{{Name: "n", Ready: true}},
 			pods:    []Pod{aPod("web", "a", "n"), aPod("web", "b", "n", grace(time.Hour)), aPod("web", "c", "n")},
-			budgets: []Budget{aBudget("web", 2, 5, 3, 5)},
+			budgets: []Budget{aBudget("web", units{2, 5, 3, 5})},
 			want:    []string{"b", "a"},
 		},
 		"a granted eviction that the budget does not show yet takes its unit": {
 			nodes:   []Node{{Name: "n", Ready: true}},
 			pods:    []Pod{aPod("web", "a", "n", evicting), aPod("web", "b", "n"), aPod("web", "c", "n")},
-			budgets: []Budget{aBudget("web", 2, 5, 3, 5)},
+			budgets: []Budget{aBudget("web", units{2, 5, 3, 5})},
 			want:    []string{"b"},
 		},
 		"a granted eviction that the budget shows takes nothing more": {
 			nodes:   []Node{{Name: "n", Ready: true}},
 			pods:    []Pod{aPod("web", "a", "n", evicting), aPod("web", "b", "n"), aPod("web", "c", "n")},
-			budgets: []Budget{aBudget("web", 2, 5, 3, 5, func(b *Budget) { b.Disrupted = map[string]bool{"a": true} })},
+			budgets: []Budget{aBudget("web", units{2, 5, 3, 5}, func(b *Budget) { b.Disrupted = map[string]bool{"a": true} })},
 			want:    []string{"b", "c"},
 		},
 		"a granted eviction of a pod that needed no unit takes none": {
 			nodes:   []Node{{Name: "n", Ready: true}},
 			pods:    []Pod{aPod("web", "a", "n", evicting, notReady), aPod("web", "b", "n")},
-			budgets: []Budget{aBudget("web", 1, 4, 3, 5)},
+			budgets: []Budget{aBudget("web", units{1, 4, 3, 5})},
 			want:    []string{"b"},
 		},
 		"pods that need no unit leave them to the others": {
 			nodes:   []Node{{Name: "n", Ready: true}},
 			pods:    []Pod{aPod("web", "a", "n", notReady), aPod("web", "b", "n"), aPod("web", "c", "n", notReady)},
-			budgets: []Budget{aBudget("web", 1, 3, 2, 5)},
+			budgets: []Budget{aBudget("web", units{1, 3, 2, 5})},
 			want:    []string{"a", "b", "c"},
 		},
 		"the oldest drain first": {
@@ -246,25 +249,25 @@ func TestScarceUnitsAreShared(t *testing.T) {
 				{Name: "a", Since: at(time.Second), Ready: true}, {Name: "b", Since: epoch, Ready: true},
 			},
 			pods:    []Pod{aPod("web", "a1", "a"), aPod("web", "b1", "b"), aPod("web", "b2", "b")},
-			budgets: []Budget{aBudget("web", 1, 3, 2, 3)},
+			budgets: []Budget{aBudget("web", units{1, 3, 2, 3})},
 			want:    []string{"b1"},
 		},
 		"of those that began together, the one with the fewest left": {
 			nodes:   []Node{{Name: "a", Ready: true}, {Name: "b", Ready: true}},
 			pods:    []Pod{aPod("web", "a1", "a"), aPod("web", "a2", "a"), aPod("web", "b1", "b")},
-			budgets: []Budget{aBudget("web", 2, 4, 2, 4)},
+			budgets: []Budget{aBudget("web", units{2, 4, 2, 4})},
 			want:    []string{"b1", "a1"},
 		},
 		"a blocked budget does not hold what others allow": {
 			nodes:   []Node{{Name: "a", Ready: true}, {Name: "b", Ready: true}},
 			pods:    []Pod{aPod("db", "a1", "a"), aPod("web", "a2", "a"), aPod("web", "b1", "b")},
-			budgets: []Budget{aBudget("web", 2, 4, 2, 4), aBudget("db", 0, 3, 3, 3)},
+			budgets: []Budget{aBudget("web", units{2, 4, 2, 4}), aBudget("db", units{0, 3, 3, 3})},
 			want:    []string{"b1", "a2"},
 		},
 		"a refused pod does not hold the unit": {
 			nodes:   []Node{{Name: "n", Ready: true}},
 			pods:    []Pod{aPod("web", "a", "n", func(p *Pod) { p.RefusedUntil = at(time.Hour) }), aPod("web", "b", "n")},
-			budgets: []Budget{aBudget("web", 1, 4, 3, 4)},
+			budgets: []Budget{aBudget("web", units{1, 4, 3, 4})},
 			want:    []string{"b"},
 		},
 	}
@@ -286,7 +289,7 @@ func TestTimeIsOver(t *testing.T) {
 			{Name: "late", Since: epoch, Ready: true}, {Name: "new", Since: at(5 * time.Minute), Ready: true}, {Name: "empty", Since: epoch, Ready: true},
 		},
 		Pods:    []Pod{aPod("web", "a", "late"), aPod("web", "b", "new"), aPod("db", "c", "late")},
-		Budgets: []Budget{aBudget("web", 1, 3, 2, 3), aBudget("db", 0, 1, 1, 2)},
+		Budgets: []Budget{aBudget("web", units{1, 3, 2, 3}), aBudget("db", units{0, 1, 1, 2})},
 	}
 	before := Decide(s, at(10*time.Minute-1))
 	if diff := cmp.Diff([]string{"a"}, evicted(before)); diff != "" {
@@ -357,7 +360,7 @@ func TestTheLongestWaitComesFirst(t *testing.T) {
 			aPod("web", "a", "n"), aPod("web", "b", "n", since(2*time.Second)), aPod("web", "c", "n", since(time.Second)),
 			aPod("x", "d", "n", endsAt(at(70*time.Second))), aPod("x", "e", "n", endsAt(at(80*time.Second))),
 		},
-		Budgets: []Budget{aBudget("web", 0, 2, 2, 3)},
+		Budgets: []Budget{aBudget("web", units{0, 2, 2, 3})},
 	}, at(time.Minute))
 	var blockers, ending []string
 	for _, b := range d.Nodes[0].Blockers {
@@ -410,7 +413,7 @@ func manyNodes(nodes int) Snapshot {
 	budgets := max(1, nodes*3/5)
 	for i := range budgets {
 		app := fmt.Sprintf("app-%04d", i)
-		b := aBudget(app, i%4, 47+i%4, 47, 50)
+		b := aBudget(app, units{i % 4, 47 + i%4, 47, 50})
 		b.Namespace = fmt.Sprintf("team-%02d", i%20)
 		s.Budgets = append(s.Budgets, b)
 	}

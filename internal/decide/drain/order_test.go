@@ -54,6 +54,7 @@ func hot() []*wApp {
 
 // TestOrder plays whole upgrades in virtual time, because an order is good only if the upgrade ends early.
 func TestOrder(t *testing.T) {
+	t.Parallel()
 	mean := func(apps func() []*wApp, choose chooser) time.Duration {
 		var sum time.Duration
 		for seed := range int64(4) {

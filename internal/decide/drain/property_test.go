@@ -179,7 +179,13 @@ func TestNoUnitIsHandedOutTwice(t *testing.T) {
 				}
 			}
 		}
-		for _, n := range d.Nodes {
+	})
+}
+
+// TestNoStateContradictsItself: a node is drained exactly when no pod is left, and then nothing is in its way.
+func TestNoStateContradictsItself(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		for _, n := range Decide(drawSnapshot(t), at(time.Minute)).Nodes {
 			if n.Drained != (n.PodsLeft == 0) || n.Drained && (n.TimedOut || len(n.Blockers)+len(n.Ending) > 0) {
 				t.Errorf("the state contradicts itself: %+v", n)
 			}
@@ -198,7 +204,7 @@ func drawSnapshot(t *rapid.T) Snapshot {
 	}
 	for i := range 3 {
 		app := fmt.Sprintf("app-%d", i)
-		s.Budgets = append(s.Budgets, aBudget(app, rapid.IntRange(-1, 3).Draw(t, "allowed"), rapid.IntRange(0, 5).Draw(t, "healthy"), 3, 5,
+		s.Budgets = append(s.Budgets, aBudget(app, units{rapid.IntRange(-1, 3).Draw(t, "allowed"), rapid.IntRange(0, 5).Draw(t, "healthy"), 3, 5},
 			func(b *Budget) {
 				b.Selector = labels.SelectorFromSet(labels.Set{"app": app})
 				b.Observed = rapid.Bool().Draw(t, "observed")

@@ -47,12 +47,7 @@ func judge(p *Pod, nodeReady bool, g *guards, now time.Time) verdict {
 	case !p.DeletionAt.IsZero():
 		return judgeEnding(v, nodeReady, now)
 	}
-	free := p.Finished || p.Pending // the API looks at no budget, not even at how many there are
-	var several bool
-	if !free {
-		v.guard, several = g.of(p)
-		v.needs = v.guard != nil && !unhealthyMayGo(p, v.guard)
-	}
+	several := v.findGuard(g)
 	switch {
 	case p.Evicting:
 		v.fate, v.reason = ending, v1alpha1.ReasonTerminating
@@ -65,13 +60,23 @@ func judge(p *Pod, nodeReady bool, g *guards, now time.Time) verdict {
 		v.fate, v.reason, v.until = blocked, v1alpha1.ReasonEvictionRefused, p.RefusedUntil
 	case v.needs && !v.guard.Observed:
 		v.fate, v.reason = blocked, v1alpha1.ReasonBudgetNotObserved
-	default:
+	case v.needs:
 		v.fate = mayGo
-		if !v.needs {
-			v.reason = whyFree(p, v.guard)
-		}
+	default:
+		v.fate, v.reason = mayGo, whyFree(p, v.guard)
 	}
 	return v
+}
+
+// findGuard notes the budget that guards the pod and whether the pod needs a unit of it; or it says that there are
+// several.
+func (v *verdict) findGuard(g *guards) (several bool) {
+	if v.pod.Finished || v.pod.Pending {
+		return false // the API looks at no budget, not even at how many there are
+	}
+	v.guard, several = g.of(v.pod)
+	v.needs = v.guard != nil && !unhealthyMayGo(v.pod, v.guard)
+	return several
 }
 
 // judgeEnding judges a pod whose deletion has begun.

@@ -33,7 +33,7 @@ func Decide(s Snapshot, now time.Time) Decision {
 	p := newPass(s, now)
 	switch {
 	case s.Deleting:
-		p.wait(v1alpha1.ReasonRunDeleted, "the run is being deleted: what is in flight goes to a safe point first", time.Time{})
+		p.wait(v1alpha1.ReasonRunDeleted, "the run is being deleted: what is in flight goes to a safe point first")
 		p.toSafePoint(func() { p.release = true })
 	case p.final():
 		p.waiting = p.st.Waiting
@@ -89,14 +89,14 @@ func (p *pass) proceed() {
 	switch {
 	case p.s.Run.Spec.State == v1alpha1.RunStateStop:
 		p.st.Phase = v1alpha1.RunPhaseStopping
-		p.wait(v1alpha1.ReasonStoppedByUser, "a person stopped the run: nothing new starts, and what is in flight goes to a safe point", time.Time{})
+		p.wait(v1alpha1.ReasonStoppedByUser, "a person stopped the run: nothing new starts, and what is in flight goes to a safe point")
 		p.toSafePoint(func() { p.end(v1alpha1.RunPhaseStopped) })
 	case p.st.Phase == v1alpha1.RunPhaseFailed && !p.allSettled():
 		p.waiting = p.st.Waiting
 	case failure != nil && p.onFailure() == v1alpha1.FailureActionStop:
 		p.stopForFailure(failure)
 	case p.s.Run.Spec.State == v1alpha1.RunStatePause:
-		p.wait(v1alpha1.ReasonPausedByUser, "a person paused the run: `sengu run resume` lets it go on", time.Time{})
+		p.wait(v1alpha1.ReasonPausedByUser, "a person paused the run: `sengu run resume` lets it go on")
 		p.toSafePoint(func() { p.st.Phase = v1alpha1.RunPhasePaused })
 	default:
 		p.resume()
@@ -144,9 +144,9 @@ func (p *pass) end(phase v1alpha1.RunPhase) {
 }
 
 // wait notes what the run waits for, if nothing was noted yet: the first is the nearest.
-func (p *pass) wait(reason, message string, until time.Time) {
+func (p *pass) wait(reason, message string) {
 	if p.waiting == nil {
-		p.waiting = p.newWait(p.st.Waiting, reason, message, until)
+		p.waiting = p.newWait(p.st.Waiting, reason, message, time.Time{})
 	}
 }
 

@@ -98,7 +98,7 @@ func (p *pass) stopForFailure(f *failure) {
 	message := f.String() + "; remove the cause, then `sengu run retry`"
 	p.st.Phase = v1alpha1.RunPhaseStopping
 	p.waiting = nil
-	p.wait(v1alpha1.ReasonTooManyFailures, message, time.Time{})
+	p.wait(v1alpha1.ReasonTooManyFailures, message)
 	for _, s := range p.stages {
 		for _, g := range s.groups {
 			p.markFailed(g)

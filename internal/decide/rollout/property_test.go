@@ -81,7 +81,7 @@ func drawStrategy(r *rapid.T) (*v1alpha1.UpgradeStrategySpec, []string) {
 	return s, envs
 }
 
-// happen lets one thing happen to the world.
+// happen lets one thing happen to the world: most of the time to a cluster, else by somebody's hand.
 func (w *world) happen(r *rapid.T) {
 	cluster := rapid.SampledFrom(sorted(w.clusters)).Draw(r, "cluster")
 	switch rapid.IntRange(0, 12).Draw(r, "event") {
@@ -99,17 +99,25 @@ func (w *world) happen(r *rapid.T) {
 		if w.busy[cluster] = ""; rapid.Bool().Draw(r, "busy") && w.upgrades[cluster] == nil {
 			w.busy[cluster] = "other"
 		}
-	case 9:
+	default:
+		w.somebodyActs(r, cluster)
+	}
+}
+
+// somebodyActs lets a person do one thing.
+func (w *world) somebodyActs(r *rapid.T, cluster string) {
+	switch rapid.IntRange(0, 3).Draw(r, "act") {
+	case 0:
 		w.run.Spec.State = rapid.SampledFrom([]v1alpha1.RunState{v1alpha1.RunStateRun, v1alpha1.RunStatePause}).Draw(r, "state")
-	case 10:
+	case 1:
 		if w.run.Status.Phase == v1alpha1.RunPhaseFailed {
 			w.run.Spec.Attempt = w.run.Status.Attempt + 1
 		}
-	case 11:
+	case 2:
 		for _, name := range sorted(w.gates) {
 			w.gates[name].Status.State = rapid.SampledFrom([]v1alpha1.GateState{v1alpha1.GateStatePassed, v1alpha1.GateStateRefused, ""}).Draw(r, "gate")
 		}
-	case 12:
+	case 3:
 		if rapid.IntRange(0, 9).Draw(r, "really skip") == 0 {
 			w.run.Spec.Skip = append(w.run.Spec.Skip, v1alpha1.Skip{Kind: v1alpha1.SkipKindCluster, Cluster: cluster, Reason: "why"})
 		}

@@ -4,6 +4,7 @@ package rollout
 
 import (
 	"cmp"
+	"slices"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
@@ -127,14 +128,7 @@ func (w *world) ruleStages(d Decision) {
 }
 
 func holds(st *v1alpha1.RunStageStatus, cluster string) bool {
-	for _, g := range st.Groups {
-		for _, c := range g.Clusters {
-			if c == cluster {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(st.Groups, func(g v1alpha1.RunGroupStatus) bool { return slices.Contains(g.Clusters, cluster) })
 }
 
 // Rule 5: with more failures than a group allows nothing new starts (onFailure Stop).
@@ -144,17 +138,11 @@ func (w *world) ruleFailures(d Decision) {
 	if strategy == nil || cmp.Or(strategy.OnFailure, v1alpha1.FailureActionStop) != v1alpha1.FailureActionStop || len(starts(d)) == 0 {
 		return
 	}
-	skipped := skipsOf(w.run)
 	for i := range d.Status.Stages {
-		for j, g := range d.Status.Stages[i].Groups {
-			failed := 0
-			for _, name := range g.Clusters {
-				u := w.upgrades[name]
-				out := skipped.clusters[name] || skipped.stages[d.Status.Stages[i].Name] || skipped.groups[d.Status.Stages[i].Name+"/"+g.Name]
-				if u != nil && !out && u.Status.Phase == v1alpha1.ClusterUpgradePhaseFailed && !w.moving(name) && max(u.Spec.Attempt, 1) >= d.Status.Attempt {
-					failed++
-				}
-			}
+		stage := &d.Status.Stages[i]
+		for j := range stage.Groups {
+			g := &stage.Groups[j]
+			failed := w.failedIn(d, stage, g)
 			allowed, err := budget.Failures("", strategy.Stages[i].Groups[j].MaxFailures, len(g.Clusters), 0)
 			if err != nil {
 				w.t.Fatal(err)
@@ -164,6 +152,25 @@ func (w *world) ruleFailures(d Decision) {
 			}
 		}
 	}
+}
+
+// failedIn counts the failed clusters of a group that no person skipped and no retry has taken up.
+func (w *world) failedIn(d Decision, stage *v1alpha1.RunStageStatus, g *v1alpha1.RunGroupStatus) int {
+	skipped := skipsOf(w.run)
+	if skipped.stages[stage.Name] || skipped.groups[stage.Name+"/"+g.Name] {
+		return 0
+	}
+	failed := 0
+	for _, name := range g.Clusters {
+		u := w.upgrades[name]
+		if u == nil || skipped.clusters[name] || w.moving(name) {
+			continue
+		}
+		if u.Status.Phase == v1alpha1.ClusterUpgradePhaseFailed && max(u.Spec.Attempt, 1) >= d.Status.Attempt {
+			failed++
+		}
+	}
+	return failed
 }
 
 // Rule 6: nothing starts behind a gate that is not passed or skipped.

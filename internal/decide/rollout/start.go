@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"sengu.dev/sengu/api/v1alpha1"
 	"sengu.dev/sengu/internal/decide/budget"
@@ -22,19 +21,19 @@ func (p *pass) start() bool {
 	switch p.s.Run.Spec.State {
 	case v1alpha1.RunStateStop:
 		p.end(v1alpha1.RunPhaseStopped)
-		p.wait(v1alpha1.ReasonStoppedByUser, "a person stopped the run before it began", time.Time{})
+		p.wait(v1alpha1.ReasonStoppedByUser, "a person stopped the run before it began")
 		return false
 	case v1alpha1.RunStatePause:
-		p.wait(v1alpha1.ReasonPausedByUser, "a person paused the run before it began: `sengu run resume` starts it", time.Time{})
+		p.wait(v1alpha1.ReasonPausedByUser, "a person paused the run before it began: `sengu run resume` starts it")
 		return false
 	}
 	if p.s.Strategy == nil {
-		p.wait(v1alpha1.ReasonStrategyMissing, fmt.Sprintf("strategy %q does not exist: create it, and the run starts", p.s.Run.Spec.StrategyRef.Name), time.Time{})
+		p.wait(v1alpha1.ReasonStrategyMissing, fmt.Sprintf("strategy %q does not exist: create it, and the run starts", p.s.Run.Spec.StrategyRef.Name))
 		return false
 	}
 	stages, resolved, err := p.accept()
 	if err != nil {
-		p.wait(reasonOf(err), err.Error(), time.Time{})
+		p.wait(reasonOf(err), err.Error())
 		return false
 	}
 	p.freeze(stages, resolved)
@@ -157,9 +156,9 @@ func (p *pass) resolveImages(clusters []*v1alpha1.Cluster) ([]string, error) {
 		return image.Custom, nil
 	case image.Type == v1alpha1.NodeImageConsistent:
 		newest := clusters[0].Status.Offers.Images
-		for i := len(newest) - 1; i >= 0; i-- {
-			if !slices.ContainsFunc(clusters, func(c *v1alpha1.Cluster) bool { return !slices.Contains(c.Status.Offers.Images, newest[i]) }) {
-				return []string{newest[i]}, nil
+		for _, candidate := range slices.Backward(newest) {
+			if !slices.ContainsFunc(clusters, func(c *v1alpha1.Cluster) bool { return !slices.Contains(c.Status.Offers.Images, candidate) }) {
+				return []string{candidate}, nil
 			}
 		}
 		return nil, refuse(v1alpha1.ReasonUnknownImage, "no node image is offered to every cluster of the run: use Latest, or wait until the newest reaches every region")

@@ -253,14 +253,14 @@ func (p *pass) finish() {
 			failed = append(failed, m)
 		case memberSucceeded:
 			if problem := unhealthy(m.cluster); problem != "" {
-				p.wait(v1alpha1.ReasonClusterNotReady, fmt.Sprintf("all clusters are on the target, and %s is not healthy: %s", m.name, problem), time.Time{})
+				p.wait(v1alpha1.ReasonClusterNotReady, fmt.Sprintf("all clusters are on the target, and %s is not healthy: %s", m.name, problem))
 			}
 		}
 	}
 	if len(failed) > 0 {
 		p.waiting = nil
 		p.end(v1alpha1.RunPhaseFailed)
-		p.wait(v1alpha1.ReasonClustersFailed, "clusters failed, no more than allowed; retry or skip them: "+failures(failed), time.Time{})
+		p.wait(v1alpha1.ReasonClustersFailed, "clusters failed, no more than allowed; retry or skip them: "+failures(failed))
 		return
 	}
 	if p.waiting != nil {

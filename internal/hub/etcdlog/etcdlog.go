@@ -25,6 +25,7 @@ const scheme = "senguhub"
 // output is where the loggers write now.
 var output atomic.Pointer[io.Writer]
 
+//nolint:gochecknoinits // only another package's initialization comes early enough, as the package comment says
 func init() {
 	if err := zap.RegisterSink(scheme, func(*url.URL) (zap.Sink, error) { return sink{}, nil }); err != nil {
 		panic("the name of the hub's log is taken: " + err.Error())

@@ -56,7 +56,8 @@ func Main(m *testing.M, crds fs.FS) {
 func Hub(t testing.TB) *hub.Hub {
 	t.Helper()
 	shared.once.Do(func() {
-		if shared.dir, shared.err = os.MkdirTemp("", "sengu-hubtest-"); shared.err == nil {
+		// A t.TempDir would be gone with the first test that asks for the hub.
+		if shared.dir, shared.err = os.MkdirTemp("", "sengu-hubtest-"); shared.err == nil { //nolint:usetesting // see above
 			shared.hub, shared.err = hub.Start(context.Background(), hub.Config{DataDir: shared.dir, CRDs: shared.crds})
 		}
 	})
@@ -74,7 +75,11 @@ func Start(t testing.TB, crds fs.FS) *hub.Hub {
 	if err != nil {
 		t.Fatalf("the hub did not start: %v", err)
 	}
-	t.Cleanup(func() { h.Close() })
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Errorf("the hub did not stop well: %v", err)
+		}
+	})
 	return h
 }
 

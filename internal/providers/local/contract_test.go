@@ -13,12 +13,12 @@ import (
 	"testing"
 	"time"
 
-	"sengu.dev/sengu/internal/providers/local"
-	"sengu.dev/sengu/provider/providertest"
 	"sengu.dev/sengu/internal/lab"
 	"sengu.dev/sengu/internal/lab/labtest"
 	"sengu.dev/sengu/internal/labapi"
+	"sengu.dev/sengu/internal/providers/local"
 	"sengu.dev/sengu/provider"
+	"sengu.dev/sengu/provider/providertest"
 )
 
 // limit is how long a lab may take for what takes seconds on an idle machine.

@@ -10,8 +10,8 @@ import (
 
 	"sengu.dev/sengu/api/v1alpha1"
 	"sengu.dev/sengu/internal/providers/simulated"
-	"sengu.dev/sengu/provider/providertest"
 	"sengu.dev/sengu/provider"
+	"sengu.dev/sengu/provider/providertest"
 )
 
 // begin is when every simulated world of these tests begins.
@@ -20,7 +20,7 @@ var begin = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 func TestContract(t *testing.T) {
 	for _, style := range []string{"Provider", "Sengu"} {
 		t.Run(style, func(t *testing.T) {
-			providertest.Run(t, providertest.Harness{New: func(t *testing.T) providertest.Cluster { return harness(style) }})
+			providertest.Run(t, providertest.Harness{New: func(*testing.T) providertest.Cluster { return harness(style) }})
 		})
 	}
 }
