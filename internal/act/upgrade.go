@@ -76,6 +76,16 @@ func Upgrade(ctx context.Context, t Target, actions []upgrade.Action) Outcome {
 	return out
 }
 
+// Steer asks the scheduler to keep replacements off the outdated nodes, and takes that back from all others. It is
+// cheap when nothing changes. A member that cannot steer is left as it is.
+func Steer(ctx context.Context, t Target, outdated []string) error {
+	steerer, ok := t.Member.(member.Steerer)
+	if !ok {
+		return nil
+	}
+	return steerer.Steer(ctx, t.Owner, outdated)
+}
+
 func (o *Outcome) countEviction(a upgrade.Action, err error) {
 	var refused *member.RefusedError
 	switch {

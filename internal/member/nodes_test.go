@@ -111,7 +111,8 @@ func TestSteer(t *testing.T) {
 	}
 	defer w.patchNode(names[0], `{"spec":{"taints":null}}`)
 	annotations := w.node(names[0]).Annotations
-	w.patchNode(names[0], `{"spec":{"taints":[{"key":"theirs","effect":"PreferNoSchedule"}]}}`)
+	w.patchNode(names[0], `{"spec":{"taints":[{"key":"theirs","effect":"PreferNoSchedule"},
+		{"key":"`+TaintOutdated+`","value":"upgrade-0","effect":"PreferNoSchedule"}]}}`)
 	steered := func() []string {
 		var out []string
 		for _, n := range w.view().Nodes() {

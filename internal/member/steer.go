@@ -25,9 +25,10 @@ const steerTogether = 16
 // A pod whose replacement lands on a node that is drained later moves twice, and needs its budget twice. With 50 nodes
 // that are replaced 5 at a time, one pod in five does.
 type Steerer interface {
-	// Steer gives exactly these nodes the taint TaintOutdated of the owner: other nodes lose it, and no node at all
-	// takes it from every node. Nodes that are gone are passed over. It reads the cache and is cheap when nothing
-	// changes, so it can be called at every look.
+	// Steer gives exactly these nodes the taint TaintOutdated of the owner: all others lose it, whoever's it was, for
+	// one upgrade at a time works on a cluster, and what another left behind is from when the cluster could not be
+	// reached. Nodes that are gone are passed over. It reads the cache and is cheap when nothing changes, so it can
+	// be called at every look.
 	Steer(ctx context.Context, owner string, nodes []string) error
 }
 
@@ -42,19 +43,16 @@ func (l *live) Steer(ctx context.Context, owner string, nodes []string) error {
 	group.SetLimit(steerTogether)
 	for _, n := range casts[*corev1.Node](s.nodes.List()) {
 		want := slices.Contains(nodes, n.Name)
-		if slices.Contains(n.Spec.Taints, taint) == want {
+		if slices.Equal(steered(n.Spec.Taints, taint, want), n.Spec.Taints) {
 			continue
 		}
 		group.Go(func() error {
 			err := l.edit(ctx, n.Name, "steering pods away from node "+n.Name, func(now *corev1.Node) (*nodeEdit, error) {
-				others := slices.DeleteFunc(slices.Clone(now.Spec.Taints), func(t corev1.Taint) bool { return t == taint })
-				if want {
-					others = append(others, taint)
-				}
-				if len(others) == len(now.Spec.Taints) {
+				taints := steered(now.Spec.Taints, taint, want)
+				if slices.Equal(taints, now.Spec.Taints) {
 					return nil, nil
 				}
-				return &nodeEdit{taints: others}, nil
+				return &nodeEdit{taints: taints}, nil
 			})
 			if provider.CodeOf(err) == provider.CodeNodeNotFound {
 				return nil
@@ -63,4 +61,17 @@ func (l *live) Steer(ctx context.Context, owner string, nodes []string) error {
 		})
 	}
 	return group.Wait()
+}
+
+// steered returns the taints that a node is to have; the same ones when it has them already.
+func steered(taints []corev1.Taint, taint corev1.Taint, want bool) []corev1.Taint {
+	isMark := func(t corev1.Taint) bool { return t.Key == TaintOutdated }
+	if want && slices.Contains(taints, taint) || !want && !slices.ContainsFunc(taints, isMark) {
+		return taints
+	}
+	others := slices.DeleteFunc(slices.Clone(taints), isMark)
+	if want {
+		others = append(others, taint)
+	}
+	return others
 }

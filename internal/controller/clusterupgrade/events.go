@@ -40,11 +40,9 @@ func emitSteps(r events.EventRecorder, u *v1alpha1.ClusterUpgrade, before v1alph
 		if s.Result == was[s.Name] {
 			continue
 		}
-		switch s.Result {
-		case v1alpha1.StepResultSucceeded:
+		// That a step began is in the record; an event for each would be half of what the hub stores.
+		if s.Result == v1alpha1.StepResultSucceeded {
 			r.Eventf(u, nil, corev1.EventTypeNormal, "StepSucceeded", "Upgrade", "step %s succeeded", s.Name)
-		case v1alpha1.StepResultRunning:
-			r.Eventf(u, nil, corev1.EventTypeNormal, "StepStarted", "Upgrade", "step %s started", s.Name)
 		}
 	}
 }

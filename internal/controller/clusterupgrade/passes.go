@@ -3,6 +3,7 @@
 package clusterupgrade
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -58,9 +59,7 @@ func (p *passes) remember(key types.NamespacedName, failures map[string]upgrade.
 	defer p.mu.Unlock()
 	last := p.of(key)
 	last.failures = failures
-	for k, id := range ids {
-		last.ids[k] = id
-	}
+	maps.Copy(last.ids, ids)
 	last.evicted += out.Evicted
 	last.refused += out.Refused
 }

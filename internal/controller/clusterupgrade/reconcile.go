@@ -114,6 +114,10 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	look.Snapshot.Failures = r.passes.failures(req.NamespacedName)
 	d := upgrade.Decide(look.Snapshot, now)
+	if err := r.steer(ctx, look, d); err != nil && (d.ReleaseFinalizer || rests(d.Status.Phase)) {
+		// A safe point is reached only when no node keeps our mark.
+		return ctrl.Result{RequeueAfter: time.Second}, nil
+	}
 	r.passes.addCounts(req.NamespacedName, &d.Status)
 	written, err := r.write(ctx, &u, stored, d.Status, now)
 	if apierrors.IsConflict(err) {
@@ -131,6 +135,31 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		d.NextLook = now.Add(progressEvery)
 	}
 	return r.result(look, d, now, failed), nil
+}
+
+// steer keeps replacements off nodes that will be drained later. While the upgrade runs a failure costs only time.
+func (r *reconciler) steer(ctx context.Context, look *observe.Upgrade, d upgrade.Decision) error {
+	if look.Snapshot.Member == nil {
+		return nil
+	}
+	err := act.Steer(ctx, target(look), d.Outdated)
+	if err != nil {
+		ctrl.LoggerFrom(ctx).V(1).Info("nodes could not be marked as outdated", "reason", err.Error())
+	}
+	return err
+}
+
+// rests says whether an upgrade in a phase is at a safe point.
+func rests(p v1alpha1.ClusterUpgradePhase) bool {
+	switch p {
+	case v1alpha1.ClusterUpgradePhaseHeld, v1alpha1.ClusterUpgradePhaseFailed, v1alpha1.ClusterUpgradePhaseSkipped, v1alpha1.ClusterUpgradePhaseSucceeded:
+		return true
+	}
+	return false
+}
+
+func target(look *observe.Upgrade) act.Target {
+	return act.Target{Provider: look.Handle.Provider(), Member: look.Access, Owner: string(look.Snapshot.Upgrade.UID)}
 }
 
 // ended says whether nothing more is done for this upgrade unless it is retried.
@@ -163,9 +192,7 @@ func (r *reconciler) act(ctx context.Context, key types.NamespacedName, look *ob
 	if len(actions) == 0 || look.Handle == nil {
 		return false
 	}
-	out := act.Upgrade(ctx, act.Target{
-		Provider: look.Handle.Provider(), Member: look.Access, Owner: string(look.Snapshot.Upgrade.UID),
-	}, actions)
+	out := act.Upgrade(ctx, target(look), actions)
 	failures := map[string]upgrade.Problem{}
 	for k, err := range out.Failures {
 		failures[k] = *observe.Problem(err)

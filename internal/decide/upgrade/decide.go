@@ -54,6 +54,8 @@ type pass struct {
 	unstarted bool
 	// putOff: the provider said not now to an operation that was then given up.
 	putOff bool
+	// outdated are the nodes of the pool in hand that will be drained later.
+	outdated []string
 	// blocked are the obstacles of nodes in hand that cannot move at all.
 	blocked []string
 }
@@ -165,7 +167,7 @@ func (p *pass) decision() Decision {
 		return cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind))
 	})
 	p.finishStatus()
-	return Decision{Actions: p.actions, Status: *p.st, NextLook: p.next, ReleaseFinalizer: p.release}
+	return Decision{Actions: p.actions, Status: *p.st, NextLook: p.next, ReleaseFinalizer: p.release, Outdated: p.outdated}
 }
 
 // do adds an action.

@@ -59,22 +59,25 @@ func (p *pass) drainOf(nodes []*poolNode, timeout time.Duration, evict bool) map
 		p.lookAt(d.NextLook)
 	}
 	for _, n := range d.Nodes {
-		empty := since[n.Name].Add(settleTime)
+		state := drained{NodeState: n, moving: n.Drained || evicted[n.Name] || len(n.Ending) > 0}
 		if n.Drained {
+			empty := since[n.Name].Add(settleTime)
 			p.lookAt(empty)
-		}
-		state := drained{
-			NodeState: n, settled: n.Drained && !p.now.Before(empty),
-			moving: n.Drained || evicted[n.Name] || len(n.Ending) > 0,
+			state.settled = !p.now.Before(empty)
 		}
 		if evict && !state.moving {
-			for _, b := range n.Blockers {
-				p.blocked = append(p.blocked, blockedBy(b.Pod, b.Budget))
-			}
+			p.noteBlocked(n.Blockers)
 		}
 		out[n.Name] = state
 	}
 	return out
+}
+
+// noteBlocked keeps what a node that cannot move at all is blocked by, for the condition.
+func (p *pass) noteBlocked(by []drain.Blocker) {
+	for _, b := range by {
+		p.blocked = append(p.blocked, blockedBy(b.Pod, b.Budget))
+	}
 }
 
 // memberHeld says whether the member's API did not take changes a moment ago, and sets the wait.

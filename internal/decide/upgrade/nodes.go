@@ -35,9 +35,10 @@ type poolNode struct {
 
 func (n *poolNode) quarantined() bool { return n.state == stateQuarantined }
 
-// serves says whether the node takes pods and will go on to.
+// serves says whether the node carries what it is meant to carry, and will go on to. A new node that somebody else has
+// cordoned is what that person wants; were it counted as missing, the pool would wait for that person for ever.
 func (n *poolNode) serves() bool {
-	return n.ready && !n.cordoned && !n.leaving && n.state != stateDraining
+	return n.ready && (!n.cordoned || (!n.old && !n.ours)) && !n.leaving && n.state != stateDraining
 }
 
 // renewal is the pool in hand in one pass: what there is, and what may be begun.
@@ -89,48 +90,62 @@ func (p *pass) count(r *renewal) {
 		if p.s.Provider != nil {
 			made = p.s.Provider.Operations[op.RequestKey].Node
 		}
-		old, fresh := r.node(op.Node), r.node(made)
-		if op.Kind == v1alpha1.OperationReplaceNode || op.Kind == v1alpha1.OperationRemoveNode {
-			if old != nil && old.old {
-				old.leaving = true
-			}
+		old := r.node(op.Node) // an operation that adds a node names none
+		if old != nil && old.old {
+			old.leaving = true
 		}
 		switch op.Kind {
-		case v1alpha1.OperationAddNode, v1alpha1.OperationReplaceNode:
-			if op.Kind == v1alpha1.OperationReplaceNode && fresh == nil && old != nil && !old.old {
-				fresh = old // it kept its name
-			}
-			r.inHand++
-			r.total++
-			if fresh == nil || fresh.old {
-				r.fresh++ // in the making
-			} else {
-				successors[fresh.name] = true
-			}
 		case v1alpha1.OperationRemoveNode:
 			r.inHand++
 			if old != nil {
 				r.total++
 			}
+			continue
+		case v1alpha1.OperationNodePoolUpgrade:
+			continue // it is about no one node
+		}
+		r.inHand++
+		r.total++
+		if fresh := r.successor(old, made); fresh != "" {
+			successors[fresh] = true
+		} else {
+			r.fresh++ // in the making
 		}
 	}
 	for _, n := range r.nodes {
-		if n.quarantined() {
-			continue
+		if !n.quarantined() {
+			r.countNode(n, n.leaving || successors[n.name], p.now)
 		}
-		if n.serves() {
-			r.available++
-		}
-		if !n.old {
-			r.fresh++
-		}
-		if n.leaving || successors[n.name] {
-			continue // counted with its operation
-		}
-		r.total++
-		if (n.old && (n.ours || n.state == stateDraining)) || (!n.old && !r.soaked(n, p.now)) {
-			r.inHand++
-		}
+	}
+}
+
+// successor is the new node of an operation that makes one, when it is there already: the one that the provider
+// names, or old itself, renewed under its name.
+func (r *renewal) successor(old *poolNode, made string) string {
+	fresh := r.node(made)
+	if fresh == nil {
+		fresh = old
+	}
+	if fresh == nil || fresh.old {
+		return ""
+	}
+	return fresh.name
+}
+
+// countNode counts one node. The place and the total of one that an operation works on are counted with that.
+func (r *renewal) countNode(n *poolNode, operatedOn bool, now time.Time) {
+	if n.serves() {
+		r.available++
+	}
+	if !n.old {
+		r.fresh++
+	}
+	if operatedOn {
+		return
+	}
+	r.total++
+	if n.old && (n.ours || n.state == stateDraining) || !n.old && !r.soaked(n, now) {
+		r.inHand++
 	}
 }
 

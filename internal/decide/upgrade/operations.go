@@ -68,9 +68,23 @@ func (p *pass) settleOne(op *v1alpha1.OperationStatus) (stays, started bool) {
 		p.fail(op.Step, seen.Code, fmt.Sprintf("%s failed: %s", describe(*op), says(seen.Message, seen.Code)))
 		return false, true
 	case p.visible(*op, seen):
+		p.renewed(*op)
 		return false, true
 	}
 	return p.awaitEffect(op), true
+}
+
+// renewed starts the time that a node may take to become Ready when it was replaced under its old name.
+func (p *pass) renewed(op v1alpha1.OperationStatus) {
+	rec := p.progressOf(op.Pool)
+	if rec == nil || op.Node == "" {
+		return
+	}
+	for i := range rec.Draining {
+		if rec.Draining[i].Name == op.Node {
+			rec.Draining[i].Since = p.stamp()
+		}
+	}
 }
 
 // settleRefused judges a start that failed, and says whether the intent stays.
@@ -128,18 +142,26 @@ func (p *pass) visible(op v1alpha1.OperationStatus, seen Operation) bool {
 	if p.s.Provider.BusyWith != "" && p.s.Provider.BusyWith == seen.ID {
 		return false
 	}
-	pool := p.pool(op.Pool)
-	switch op.Kind {
-	case v1alpha1.OperationControlPlaneUpgrade:
+	if op.Kind == v1alpha1.OperationControlPlaneUpgrade {
 		return p.s.Provider.Running && versionpath.Compare(p.s.Provider.Version, op.Version) >= 0
-	case v1alpha1.OperationNodePoolUpgrade:
-		return pool == nil || (!poolOld(*pool, target{version: op.Version, image: op.Image}))
-	case v1alpha1.OperationAddNode:
-		return pool == nil || seen.Node == "" || hasNode(*pool, seen.Node)
-	case v1alpha1.OperationReplaceNode:
-		return pool == nil || ((seen.Node == "" || hasNode(*pool, seen.Node)) && (seen.Node == op.Node || !hasNode(*pool, op.Node)))
 	}
-	return pool == nil || !hasNode(*pool, op.Node)
+	pool := p.pool(op.Pool)
+	return pool == nil || visibleIn(*pool, op, seen)
+}
+
+// visibleIn says whether a pool shows what an operation on it did.
+func visibleIn(pool Pool, op v1alpha1.OperationStatus, seen Operation) bool {
+	came := seen.Node == "" || hasNode(pool, seen.Node)
+	went := seen.Node == op.Node || !hasNode(pool, op.Node)
+	switch op.Kind {
+	case v1alpha1.OperationNodePoolUpgrade:
+		return !poolOld(pool, target{version: op.Version, image: op.Image})
+	case v1alpha1.OperationAddNode:
+		return came
+	case v1alpha1.OperationReplaceNode:
+		return came && went
+	}
+	return !hasNode(pool, op.Node)
 }
 
 func hasNode(pool Pool, name string) bool {

@@ -87,6 +87,11 @@ func drawTrouble(t *rapid.T, p *play) {
 		p.killAfter = func(actions int) int { return p.rnd.Intn(3*actions+1) - p.rnd.Intn(2) }
 	}
 	p.stale = rapid.Bool().Draw(t, "stale")
+	p.lateBinds = !p.stale && rapid.Bool().Draw(t, "late binds") // together they would be later than any real watch
+	p.keepsNames = rapid.Bool().Draw(t, "keeps names")
+	for _, name := range sortedKeys(p.nodes) {
+		p.nodes[name].cordoned = rapid.IntRange(0, 9).Draw(t, "cordoned by somebody") == 0
+	}
 	if rapid.Bool().Draw(t, "a person repairs and retries") {
 		p.when("repair and retry", inPhase(v1alpha1.ClusterUpgradePhaseFailed), func(p *play) {
 			p.loosen()

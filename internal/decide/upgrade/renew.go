@@ -5,11 +5,8 @@ package upgrade
 import (
 	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"sengu.dev/sengu/api/v1alpha1"
-	"sengu.dev/sengu/internal/decide/drain"
 )
 
 // senguRenews renews a pool node by node: surge, cordon, evict, replace, Ready, uncordon, soak. All of it follows
@@ -41,6 +38,9 @@ func (p *pass) senguRenews(s planned, pool Pool, t target) progress {
 	p.replaceDrained(r, states)
 	p.addNodes(r)
 	p.beginDrains(r)
+	for _, n := range r.waiting() {
+		p.outdated = append(p.outdated, n.name)
+	}
 	p.recordNodes(r, states)
 	return p.judgePool(r, states)
 }
@@ -150,62 +150,6 @@ func (p *pass) addNodes(r *renewal) {
 	}
 }
 
-// beginDrains cordons as many nodes as the places and the nodes that must serve allow. Nodes that do not serve come
-// first: taking them costs nothing.
-func (p *pass) beginDrains(r *renewal) {
-	for _, n := range r.draining() { // the intent is in the record, and the cordon is not seen yet
-		if !n.ours && !p.memberHeld() {
-			p.cordon(r.pool.Name, n)
-		}
-	}
-	for _, n := range p.inOrder(r.waiting()) {
-		if r.inHand >= r.surge+r.unavailable {
-			return
-		}
-		if n.serves() && r.available-1 < r.desired-r.unavailable {
-			continue
-		}
-		if p.busy() || p.memberHeld() {
-			return
-		}
-		n.state, n.since = stateDraining, p.now
-		p.hand(p.progressOf(r.pool.Name), n.name, stateDraining, p.now)
-		p.cordon(r.pool.Name, n)
-		p.count(r)
-	}
-}
-
-func (p *pass) cordon(pool string, n *poolNode) {
-	p.do(Action{Kind: ActionCordon, Node: n.name, Pool: pool, Reason: "it is drained next"})
-}
-
-// inOrder puts nodes into the order in which they are best drained.
-func (p *pass) inOrder(nodes []*poolNode) []*poolNode {
-	known := map[string]drain.NodeLoad{}
-	for _, l := range p.s.Member.Load {
-		known[l.Node] = l
-	}
-	var out []*poolNode
-	var loads []drain.NodeLoad
-	byName := map[string]*poolNode{}
-	for _, n := range nodes {
-		if !n.serves() {
-			out = append(out, n)
-			continue
-		}
-		load, ok := known[n.name]
-		if !ok {
-			load = drain.NodeLoad{Node: n.name}
-		}
-		loads = append(loads, load)
-		byName[n.name] = n
-	}
-	for _, l := range drain.Order(loads, p.s.Member.Budgets) {
-		out = append(out, byName[l.Node])
-	}
-	return out
-}
-
 // recordNodes writes down the nodes in hand and how many are done.
 func (p *pass) recordNodes(r *renewal, states map[string]drained) {
 	rec := p.progressOf(r.pool.Name)
@@ -252,58 +196,4 @@ func (p *pass) judgePool(r *renewal, states map[string]drained) progress {
 	}
 	p.explain(r, states, young, ops)
 	return waits
-}
-
-// explain names the one thing that a person should know of why the pool is not finished.
-func (p *pass) explain(r *renewal, states map[string]drained, young []*poolNode, ops []v1alpha1.OperationStatus) {
-	var moving, blocked, pods []string
-	for _, n := range r.draining() {
-		if s := states[n.name]; s.moving || n.since.Equal(p.now) {
-			moving = append(moving, n.name)
-		} else {
-			blocked = append(blocked, n.name)
-			pods = append(pods, obstacles(s.Blockers, s.PodsLeft))
-		}
-	}
-	switch {
-	case len(moving) > 0:
-		p.waitFor(v1alpha1.ReasonNodesDraining, "pods leave node "+listed(moving), time.Time{})
-	case len(blocked) > 0:
-		p.waitFor(v1alpha1.ReasonDrainBlocked, "node "+listed(blocked)+": "+strings.Join(pods, "; "), p.firstTimeout(r))
-	case len(ops) > 0:
-		p.waitFor(v1alpha1.ReasonNodeReplacing, "the provider works on nodes of pool "+r.pool.Name+": "+describe(ops[0]), time.Time{})
-	case len(young) > 0:
-		p.explainYoung(r, young)
-	default:
-		p.waitFor(v1alpha1.ReasonNodesNotReady, fmt.Sprintf(
-			"%d nodes of pool %s serve, and %d must: it goes on when more nodes are Ready and uncordoned", r.available, r.pool.Name, r.desired-r.unavailable), time.Time{})
-	}
-}
-
-func (p *pass) explainYoung(r *renewal, young []*poolNode) {
-	for _, n := range young {
-		if !n.ready {
-			since := p.now
-			if n.state == stateReplacing {
-				since = n.since
-			}
-			p.waitFor(v1alpha1.ReasonNodeNotReady, fmt.Sprintf("new node %s is not Ready yet", n.name), since.Add(r.nodeReadyTimeout))
-			return
-		}
-	}
-	p.waitFor(v1alpha1.ReasonNodeSoaking, fmt.Sprintf("new node %s must stay Ready for %s", young[0].name, r.nodeSoak), r.soakEnds(young[0]))
-	for _, n := range young {
-		p.lookAt(r.soakEnds(n))
-	}
-}
-
-// firstTimeout is when the first drain is over its time.
-func (p *pass) firstTimeout(r *renewal) time.Time {
-	var t time.Time
-	for _, n := range r.draining() {
-		if at := n.since.Add(r.drainTimeout); t.IsZero() || at.Before(t) {
-			t = at
-		}
-	}
-	return t
 }

@@ -24,6 +24,9 @@ func (p *pass) goToSafePoint(a aim) {
 	}
 	p.st.Phase = v1alpha1.ClusterUpgradePhaseHolding
 	final := a == aimSkip || a == aimDelete
+	if !final && p.forgetTakeBack() {
+		coming = true // it was to end for good, and now it is not
+	}
 	clean := p.cleanNodes(coming, coming && a != aimFail)
 	switch {
 	case len(p.st.Operations) > 0:
@@ -42,8 +45,12 @@ func (p *pass) anythingInHand() bool {
 		return true
 	}
 	for _, rec := range p.st.NodePools {
-		if slices.ContainsFunc(rec.Draining, func(d v1alpha1.DrainingNode) bool { return d.State == stateDraining }) {
-			return true
+		for _, d := range rec.Draining {
+			// Other states than Draining may carry our mark too, for example a node whose replacement failed; only
+			// the cluster knows.
+			if d.State == stateDraining || (p.s.Member == nil && d.State != stateSoaking) {
+				return true
+			}
 		}
 	}
 	for _, n := range p.members {
@@ -121,13 +128,13 @@ func (p *pass) cleanPool(rec *v1alpha1.NodePoolProgress, coming bool) bool {
 		case p.operatedOn(d.Name):
 			clean = false
 			return false
-		case d.State != stateDraining:
-			return true
 		}
-		m := p.members[d.Name]
-		if m != nil && m.CordonedByUs {
+		if m := p.members[d.Name]; m != nil && m.CordonedByUs {
 			clean = false
 			return false // uncordonOurs does it
+		}
+		if d.State != stateDraining {
+			return true
 		}
 		if !coming && p.uncordoned(d.Name) {
 			return true

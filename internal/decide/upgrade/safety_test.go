@@ -23,28 +23,39 @@ func olderThan(a, b string) bool { return a < b }
 // assertDecision asserts what must hold of every decision.
 func (p *play) assertDecision(d Decision) {
 	p.t.Helper()
-	// Rule 9: every operation that is asked for has its intent in the record of the same decision.
+	p.assertIntents(d)
+	p.assertSaysWhy(d)
+	if p.now.Before(p.busyUntil) && !p.now.Before(p.providerAway) {
+		p.assertNothingBegins(d)
+	}
+}
+
+func hasIntent(st v1alpha1.ClusterUpgradeStatus, key string) bool {
+	return slices.ContainsFunc(st.Operations, func(o v1alpha1.OperationStatus) bool { return o.RequestKey == key })
+}
+
+// assertIntents is rule 9 for the record.
+func (p *play) assertIntents(d Decision) {
+	p.t.Helper()
 	for _, a := range d.Actions {
-		if a.RequestKey == "" {
-			continue
-		}
-		if !slices.ContainsFunc(d.Status.Operations, func(o v1alpha1.OperationStatus) bool { return o.RequestKey == a.RequestKey }) {
+		if a.RequestKey != "" && !hasIntent(d.Status, a.RequestKey) {
 			p.broke("rule 9: %s %s is asked for and its intent is not in the record", a.Kind, a.RequestKey)
 		}
 	}
 	if d.Status.OperationCount < p.upgrade.Status.OperationCount {
 		p.broke("rule 9: the number of operations went down")
 	}
-	// Rule 9: an intent leaves the record only when its operation has ended, or was refused.
+	// An intent leaves the record only when its operation has ended, or was refused.
 	for _, op := range p.upgrade.Status.Operations {
-		if slices.ContainsFunc(d.Status.Operations, func(o v1alpha1.OperationStatus) bool { return o.RequestKey == op.RequestKey }) {
-			continue
-		}
-		if known := p.ops[op.RequestKey]; known != nil && !known.done {
+		if known := p.ops[op.RequestKey]; known != nil && !known.done && !hasIntent(d.Status, op.RequestKey) {
 			p.broke("rule 9: operation %s is forgotten while it runs", op.RequestKey)
 		}
 	}
-	// Rule 8: what waits says why.
+}
+
+// assertSaysWhy is rule 8.
+func (p *play) assertSaysWhy(d Decision) {
+	p.t.Helper()
 	st := d.Status
 	switch st.Phase {
 	case v1alpha1.ClusterUpgradePhaseRunning, v1alpha1.ClusterUpgradePhaseHolding, v1alpha1.ClusterUpgradePhaseHeld:
@@ -56,6 +67,27 @@ func (p *play) assertDecision(d Decision) {
 			p.broke("rule 8: it says it looks again at %s and does not", st.Waiting.Until)
 		}
 	}
+}
+
+// assertNothingBegins asserts that nothing new is begun while somebody else works on the cluster.
+func (p *play) assertNothingBegins(d Decision) {
+	p.t.Helper()
+	unconfirmed := slices.ContainsFunc(p.upgrade.Status.Operations, func(o v1alpha1.OperationStatus) bool { return p.ids[o.RequestKey] == "" })
+	if d.Status.OperationCount > p.upgrade.Status.OperationCount && !unconfirmed {
+		p.broke("an operation is begun while the cluster is busy")
+	}
+	for _, a := range d.Actions {
+		if n := p.nodes[a.Node]; a.Kind == ActionCordon && !unconfirmed && !p.recorded(n.name, stateDraining) {
+			p.broke("the drain of %s is begun while the cluster is busy", n.name)
+		}
+	}
+}
+
+// recorded says whether a node is in the record with a state.
+func (p *play) recorded(node, state string) bool {
+	return slices.ContainsFunc(p.upgrade.Status.NodePools, func(n v1alpha1.NodePoolProgress) bool {
+		return slices.ContainsFunc(n.Draining, func(d v1alpha1.DrainingNode) bool { return d.Name == node && d.State == state })
+	})
 }
 
 // assertSafe asserts the safety rules on the world after a pass.
@@ -103,7 +135,7 @@ func (p *play) assertLimits() {
 	for _, pool := range p.pools {
 		n := 0
 		for _, node := range p.of(pool.name) {
-			if node.quarantine == "" {
+			if node.quarantine == "" && !p.recorded(node.name, stateQuarantined) {
 				n++
 			}
 		}
@@ -126,60 +158,78 @@ func (p *play) assertMayCordon(a Action) {
 		return
 	}
 	pool := p.pools[n.pool]
-	serving, inHand := 0, 1
+	if serving := p.servingBeside(n); n.ready(p.now) && !n.cordoned && serving < pool.desired-pool.unavailable {
+		p.broke("maxUnavailable: %s is cordoned and %d nodes serve, %d must", a.Node, serving, pool.desired-pool.unavailable)
+	}
+	if inHand := 1 + p.inHandBeside(n); inHand > pool.surge+pool.unavailable {
+		p.broke("%d nodes are in hand with %s, %d may be", inHand, a.Node, pool.surge+pool.unavailable)
+	}
+}
+
+// servingBeside counts the other nodes of a node's pool that serve.
+func (p *play) servingBeside(n *wNode) (serving int) {
 	for _, other := range p.of(n.pool) {
-		if other != n && other.ready(p.now) && !other.cordoned {
+		renewed := other.version != n.version && other.owner == "" && other.quarantine == ""
+		if other != n && other.ready(p.now) && (!other.cordoned || renewed) {
 			serving++
 		}
+	}
+	return serving
+}
+
+// inHandBeside counts the other nodes of a node's pool that are in hand: cordoned by the upgrade, or being made.
+func (p *play) inHandBeside(n *wNode) (inHand int) {
+	for _, other := range p.of(n.pool) {
 		if other.owner == string(p.upgrade.UID) {
 			inHand++
 		}
 	}
 	for _, op := range p.ops {
-		if !op.done && op.action.Pool == n.pool {
-			if other := p.nodes[op.action.Node]; other == nil || other.owner == "" {
-				inHand++
-			}
+		if other := p.nodes[op.action.Node]; !op.done && op.action.Pool == n.pool && (other == nil || other.owner == "") {
+			inHand++
 		}
 	}
-	if n.ready(p.now) && !n.cordoned && serving < pool.desired-pool.unavailable {
-		p.broke("maxUnavailable: %s is cordoned and %d nodes serve, %d must", a.Node, serving, pool.desired-pool.unavailable)
-	}
-	if inHand > pool.surge+pool.unavailable {
-		p.broke("%d nodes are in hand with %s, %d may be", inHand, a.Node, pool.surge+pool.unavailable)
-	}
+	return inHand
 }
 
 // assertMayStart asserts rules 3, 7 and 9 at the start of an operation.
 func (p *play) assertMayStart(a Action) {
 	p.t.Helper()
-	written := slices.ContainsFunc(p.upgrade.Status.Operations, func(o v1alpha1.OperationStatus) bool { return o.RequestKey == a.RequestKey })
-	if !written {
+	if !hasIntent(p.upgrade.Status, a.RequestKey) {
 		p.broke("rule 9: %s %s starts before its intent is written", a.Kind, a.RequestKey)
 	}
-	if p.ops[a.RequestKey] != nil {
-		return // asked for again
+	switch {
+	case p.ops[a.RequestKey] != nil: // asked for again
+	case a.Kind == ActionUpgradeControlPlane:
+		p.assertMayUpgradeControlPlane(a)
+	default:
+		p.assertMayChangeNodes(a)
 	}
+}
+
+func (p *play) assertMayUpgradeControlPlane(a Action) {
+	p.t.Helper()
+	if !slices.Contains(p.upgrade.Spec.Hops, a.Version) {
+		p.broke("rule 7: the control plane goes to %s, the target is %v", a.Version, p.upgrade.Spec.Hops)
+	}
+	if d := minorOf(a.Version) - minorOf(p.version); d < 0 || d > 1 {
+		p.broke("rule 3: the control plane goes from %s to %s", p.version, a.Version)
+	}
+	for _, op := range p.ops {
+		if op.action.Kind == a.Kind && op.action.Version == a.Version && op.code == "" {
+			p.broke("rule 9: the control plane is upgraded to %s twice", a.Version)
+		}
+	}
+	for _, n := range p.nodes {
+		if minorOf(a.Version)-minorOf(n.version) > 3 {
+			p.broke("rule 3: node %s on %s is too old for %s", n.name, n.version, a.Version)
+		}
+	}
+}
+
+func (p *play) assertMayChangeNodes(a Action) {
+	p.t.Helper()
 	hops := p.upgrade.Spec.Hops
-	if a.Kind == ActionUpgradeControlPlane {
-		if !slices.Contains(hops, a.Version) {
-			p.broke("rule 7: the control plane goes to %s, the target is %v", a.Version, hops)
-		}
-		if d := minorOf(a.Version) - minorOf(p.version); d < 0 || d > 1 {
-			p.broke("rule 3: the control plane goes from %s to %s", p.version, a.Version)
-		}
-		for _, op := range p.ops {
-			if op.action.Kind == a.Kind && op.action.Version == a.Version && op.code == "" {
-				p.broke("rule 9: the control plane is upgraded to %s twice", a.Version)
-			}
-		}
-		for _, n := range p.nodes {
-			if minorOf(a.Version)-minorOf(n.version) > 3 {
-				p.broke("rule 3: node %s on %s is too old for %s", n.name, n.version, a.Version)
-			}
-		}
-		return
-	}
 	if a.Version != "" && len(hops) > 0 && !slices.Contains(hops, a.Version) && a.Version != p.upgrade.Status.FromVersion {
 		p.broke("rule 7: a node goes to %s, the target is %v", a.Version, hops)
 	}

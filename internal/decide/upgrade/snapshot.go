@@ -190,4 +190,7 @@ type Decision struct {
 	NextLook time.Time
 	// ReleaseFinalizer: it is at a safe point and may be deleted.
 	ReleaseFinalizer bool
+	// Outdated nodes will be drained later: the scheduler is asked to put replacements elsewhere where it can, because
+	// a pod that lands there moves twice. nil at every safe point: no node keeps that mark.
+	Outdated []string
 }

@@ -114,7 +114,7 @@ func TestStories(t *testing.T) {
 			wantPhase: v1alpha1.ClusterUpgradePhaseFailed, wantReason: v1alpha1.ReasonDrainTimeout,
 		},
 		"drain timeout quarantines": {
-			play:      func(t *testing.T) *play { return quarantining(t) },
+			play:      quarantining,
 			wantPhase: v1alpha1.ClusterUpgradePhaseFailed, wantReason: v1alpha1.ReasonDrainTimeout,
 		},
 		"quarantined, freed and retried": {
@@ -297,6 +297,23 @@ func TestStories(t *testing.T) {
 				return newPlay(t, shop("1.37.2", 2, 2, 1), "1.37.2").limits(1, 0)
 			},
 			wantPhase: v1alpha1.ClusterUpgradePhaseSucceeded,
+		},
+		"replaced under the same name, and one cordoned before": {
+			play: func(t *testing.T) *play {
+				w := shop("1.36.3", 3, 6, 2)
+				w.keepsNames = true
+				w.nodes["user-03"].cordoned = true
+				return newPlay(t, w, "1.37.2").limits(0, 1)
+			},
+			wantPhase: v1alpha1.ClusterUpgradePhaseSucceeded,
+		},
+		"on the target and not healthy": {
+			play: func(t *testing.T) *play {
+				w := shop("1.37.2", 2, 2, 1)
+				w.nodes["user-02"].dead = true
+				return newPlay(t, w, "1.37.2").limits(1, 0)
+			},
+			wantPhase: v1alpha1.ClusterUpgradePhaseFailed, wantReason: v1alpha1.ReasonVerifyTimeout,
 		},
 		"a broken node is not upgraded over": {
 			play: func(t *testing.T) *play {

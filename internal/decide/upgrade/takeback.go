@@ -20,7 +20,10 @@ const giveUpAfter = time.Minute
 
 // surgeTakenBack goes on with taking surge back and says whether nothing of it is left to do.
 func (p *pass) surgeTakenBack() bool {
-	if p.s.Provider == nil || p.s.Member == nil || !p.s.Provider.ReplacesNodes || p.s.Provider.UpgradesPools {
+	if p.s.Provider == nil || p.s.Member == nil {
+		return p.giveUpTakingBack()
+	}
+	if !p.s.Provider.ReplacesNodes || p.s.Provider.UpgradesPools {
 		return true
 	}
 	for i := range p.st.NodePools {
@@ -31,6 +34,24 @@ func (p *pass) surgeTakenBack() bool {
 	return true
 }
 
+// giveUpTakingBack leaves surge where it is because the provider is away, and says whether none was being taken back.
+func (p *pass) giveUpTakingBack() bool {
+	none := true
+	for _, rec := range p.st.NodePools {
+		if !p.takingBack(rec.Name) {
+			continue
+		}
+		none = false
+		p.endStep(takeBackStep(rec.Name), v1alpha1.StepResultFailed, "pool "+rec.Name+" keeps a node more than before, because the provider does not answer")
+		for _, d := range rec.Draining {
+			if d.State == stateDraining {
+				p.uncordon(d.Name)
+			}
+		}
+	}
+	return none
+}
+
 func takeBackStep(pool string) string { return stepTakeBack + "/" + pool }
 
 // takingBack says whether surge of the pool is being taken back.
@@ -39,15 +60,17 @@ func (p *pass) takingBack(pool string) bool {
 	return s != nil && s.Result == v1alpha1.StepResultRunning
 }
 
-// forgetTakeBack drops what was begun when the work goes on after all.
-func (p *pass) forgetTakeBack() {
+// forgetTakeBack drops what was begun when the upgrade does not end after all, and says whether there was any.
+func (p *pass) forgetTakeBack() bool {
 	var kept []v1alpha1.StepStatus
 	for _, s := range p.st.Steps {
 		if !strings.HasPrefix(s.Name, stepTakeBack+"/") {
 			kept = append(kept, s)
 		}
 	}
+	dropped := len(kept) < len(p.st.Steps)
 	p.st.Steps = kept
+	return dropped
 }
 
 func (p *pass) takenBack(rec *v1alpha1.NodePoolProgress) bool {
@@ -92,7 +115,7 @@ func (p *pass) goOnTakingBack(r *renewal, name string) bool {
 		switch {
 		case !n.ours:
 			if !p.memberHeld() {
-				p.cordon(r.pool.Name, n)
+				p.cordonAgain(r, n)
 			}
 		case state.settled && !p.busy():
 			n.leaving = true
@@ -103,6 +126,7 @@ func (p *pass) goOnTakingBack(r *renewal, name string) bool {
 			p.endStep(name, v1alpha1.StepResultFailed, fmt.Sprintf(
 				"pool %s keeps %d nodes more than before, because node %s was not drained: %s", r.pool.Name, r.total-r.desired, n.name, obstacles(state.Blockers, state.PodsLeft)))
 			p.uncordon(n.name)
+			return false
 		default:
 			if len(state.Blockers) > 0 {
 				p.lookAt(state.Blockers[0].Since.Add(giveUpAfter))

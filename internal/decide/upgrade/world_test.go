@@ -43,6 +43,8 @@ type world struct {
 	providerAway, memberAway                time.Time // until when
 	providerSays                            *Problem
 	broken                                  []string // what the world saw that must never be
+	lateBinds                               bool     // the scheduler binds pods that it placed before a cordon
+	keepsNames                              bool     // a replaced node has the name, and so the cordon, of the old one
 	log                                     func(format string, args ...any)
 }
 
@@ -82,6 +84,7 @@ type wPod struct {
 	readyAt    time.Time
 	deletion   time.Time // end of grace; zero: it is not ending
 	goneAt     time.Time
+	seenAt     time.Time // the watch shows it from then on
 }
 
 type wOp struct {
@@ -92,7 +95,6 @@ type wOp struct {
 	done    bool
 	code    string
 	message string
-	steps   int
 }
 
 var epoch = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
@@ -277,8 +279,15 @@ func (w *world) endOp(op *wOp) {
 		w.renewPool(op)
 		return
 	case ActionReplaceNode:
+		old := w.nodes[a.Node]
 		w.drop(a.Node)
 		op.node = w.boot(a)
+		if w.keepsNames && old != nil {
+			fresh := w.nodes[op.node]
+			delete(w.nodes, op.node)
+			op.node, fresh.name, fresh.cordoned, fresh.owner, fresh.before = old.name, old.name, old.cordoned, old.owner, old.before
+			w.nodes[old.name] = fresh
+		}
 	case ActionAddNode:
 		op.node = w.boot(a)
 	case ActionRemoveNode:
@@ -346,7 +355,14 @@ func (w *world) cordon(name, owner string) *Problem {
 	if n.owner != owner {
 		n.before = n.cordoned
 	}
+	fresh := !n.cordoned
 	n.cordoned, n.owner = true, owner
+	if w.lateBinds && fresh && w.rnd.Intn(3) == 0 { // the scheduler had placed it before it saw the cordon
+		w.names++
+		p := &wPod{name: fmt.Sprintf("late-%02d", w.names), node: name, app: &wApp{name: "late", away: -1, term: time.Second}}
+		p.readyAt, p.seenAt = w.now, w.now.Add(1500*time.Millisecond)
+		w.pods[p.name] = p
+	}
 	if f := w.take("Dies", ActionCordon); f != nil {
 		n.dead, n.readyAt = true, w.now
 		w.log("world: node %s dies", name)
@@ -484,7 +500,7 @@ func (w *world) member(u *v1alpha1.ClusterUpgrade) (*Member, *Problem) {
 	var all []drain.Pod
 	for _, name := range sortedKeys(w.pods) {
 		p := w.pods[name]
-		if p.node == "" {
+		if p.node == "" || w.now.Before(p.seenAt) {
 			continue
 		}
 		pod := drain.Pod{
