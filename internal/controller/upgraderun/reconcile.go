@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -43,11 +44,12 @@ type reconciler struct {
 	clock   clock.PassiveClock
 	events  events.EventRecorder
 	assumed *assumed
+	writes  *writes
 }
 
 // Setup registers the controller.
 func Setup(mgr ctrl.Manager, c Config) error {
-	r := &reconciler{hub: mgr.GetClient(), clock: c.Clock, assumed: newAssumed(), events: mgr.GetEventRecorder("sengu-upgraderun")}
+	r := &reconciler{hub: mgr.GetClient(), clock: c.Clock, assumed: newAssumed(), writes: newWrites(), events: mgr.GetEventRecorder("sengu-upgraderun")}
 	runsOfNamespace := handler.EnqueueRequestsFromMapFunc(r.unfinishedRuns)
 	return ctrl.NewControllerManagedBy(mgr).Named("upgraderun").
 		For(&v1alpha1.UpgradeRun{}).
@@ -80,6 +82,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	var run v1alpha1.UpgradeRun
 	if err := r.hub.Get(ctx, req.NamespacedName, &run); err != nil {
 		r.assumed.forget(req.NamespacedName)
+		r.writes.forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	deleting := !run.DeletionTimestamp.IsZero()
@@ -97,7 +100,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	r.assumed.addTo(req.NamespacedName, &snapshot, now)
 	d := rollout.Decide(snapshot, now)
-	err = r.write(ctx, &run, d.Status)
+	due, err := r.write(ctx, &run, d.Status, now)
 	if err == nil {
 		err = r.act(ctx, &run, d.Actions)
 	}
@@ -111,40 +114,61 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if d.ReleaseFinalizer {
 		return ctrl.Result{}, r.release(ctx, &run)
 	}
-	if d.NextLook.IsZero() {
-		return ctrl.Result{}, nil
+	if next := earliest(d.NextLook, due); !next.IsZero() {
+		return ctrl.Result{RequeueAfter: max(next.Sub(now), 10*time.Millisecond)}, nil
 	}
-	return ctrl.Result{RequeueAfter: max(d.NextLook.Sub(now), 10*time.Millisecond)}, nil
+	return ctrl.Result{}, nil
 }
 
-// write updates the status when it changed. The update is conditional on the version that was read, so that
-// the record is never carried on from an old one.
-func (r *reconciler) write(ctx context.Context, run *v1alpha1.UpgradeRun, st v1alpha1.UpgradeRunStatus) error {
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// write updates the status when it changed, or says when a write is due: counts can wait a moment. The update is
+// conditional on the version that was read, so that the record is never carried on from an old one.
+func (r *reconciler) write(ctx context.Context, run *v1alpha1.UpgradeRun, st v1alpha1.UpgradeRunStatus, now time.Time) (due time.Time, err error) {
 	if same(run.Status, st) {
-		return nil
+		return time.Time{}, nil
+	}
+	key := client.ObjectKeyFromObject(run)
+	if due = r.writes.last(key).Add(progressEvery); due.After(now) && onlyProgress(run.Status, st) {
+		return due, nil
 	}
 	before := run.Status
 	run.Status = st
 	if err := r.hub.Status().Update(ctx, run); err != nil {
-		return fmt.Errorf("the record of run %s could not be written: %w", run.Name, err)
+		return time.Time{}, fmt.Errorf("the record of run %s could not be written: %w", run.Name, err)
 	}
+	r.writes.note(key, now)
 	emit(r.events, run, before)
-	return nil
+	return time.Time{}, nil
 }
 
-// act executes the actions in their order. One that meets a conflict or a lost cluster leaves the rest to the
-// next pass, which decides on what is then true.
+// parallelActions bounds the writes of one pass at a time: a wave of fifty clusters starts in a tenth of a second
+// instead of one after the other.
+const parallelActions = 16
+
+// act executes the actions side by side: each is about a cluster or gate of its own. What meets a conflict is left to
+// the next pass, which decides on what is then true.
 func (r *reconciler) act(ctx context.Context, run *v1alpha1.UpgradeRun, actions []rollout.Action) error {
+	var g errgroup.Group
+	g.SetLimit(parallelActions)
 	for _, a := range actions {
-		created, err := act.Run(ctx, r.hub, run, a)
-		if err != nil {
-			return fmt.Errorf("%s of %s in run %s: %w", a.Kind, a.Cluster, run.Name, err)
-		}
-		if created != nil {
-			r.assumed.remember(client.ObjectKeyFromObject(run), created)
-		}
+		g.Go(func() error {
+			created, err := act.Run(ctx, r.hub, run, a)
+			if err != nil {
+				return fmt.Errorf("%s of %s in run %s: %w", a.Kind, a.Cluster, run.Name, err)
+			}
+			if created != nil {
+				r.assumed.remember(client.ObjectKeyFromObject(run), created)
+			}
+			return nil
+		})
 	}
-	return nil
+	return g.Wait()
 }
 
 func (r *reconciler) release(ctx context.Context, run *v1alpha1.UpgradeRun) error {
