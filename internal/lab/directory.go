@@ -71,6 +71,11 @@ func Connect(dir string) (*labapi.Client, error) {
 // Down stops the lab of a directory, ends what an earlier one has left, and removes the directory. A directory
 // that is not there is fine; one that is not a lab's is refused.
 func Down(dir string) error {
+	// The children name their directory in full.
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("find the lab's directory: %w", err)
+	}
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -78,8 +83,8 @@ func Down(dir string) error {
 		return fmt.Errorf("%s is not the directory of a lab: it was left as it is", dir)
 	}
 	if connection, err := ReadConnection(dir); err == nil {
-		// The lock is held, so the process id is still that of the lab.
-		if err := syscall.Kill(connection.PID, syscall.SIGTERM); err != nil {
+		// The lock is held, so the process id is still that of the lab, or the lab is just ending.
+		if err := syscall.Kill(connection.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return fmt.Errorf("stop the lab: %w", err)
 		}
 		for deadline := time.Now().Add(30 * time.Second); held(dir); time.Sleep(20 * time.Millisecond) {

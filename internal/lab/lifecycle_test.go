@@ -113,10 +113,13 @@ func TestNothingIsLeft(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		"the parent is killed by -9 while a child is frozen": func(t *testing.T, dir string) {
+		"down, after the parent was killed by -9 while a child was frozen": func(t *testing.T, dir string) {
 			command := startProgram(t, dir)
 			freezeOne(t, dir)
 			if err := command.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			if err := lab.Down(dir); err != nil {
 				t.Fatal(err)
 			}
 		},

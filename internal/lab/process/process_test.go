@@ -13,8 +13,12 @@ import (
 
 func start(t *testing.T, dir, script string) *Process {
 	t.Helper()
+	work := filepath.Join(dir, "work")
+	if err := os.MkdirAll(work, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	p, err := Start(Spec{
-		Path: "/bin/sh", Arguments: []string{"-c", script}, Dir: dir,
+		Path: "/bin/sh", Arguments: []string{"-c", script}, Dir: work,
 		Log: filepath.Join(dir, "log"), Record: filepath.Join(dir, "record"),
 	})
 	if err != nil {
@@ -48,7 +52,7 @@ func TestStopAsksFirstAndKillsThen(t *testing.T) {
 			if c.wantAtLeast == 0 && took > 250*time.Millisecond {
 				t.Errorf("it took %s though the child listens", took)
 			}
-			if alive(p.PID()) {
+			if runs(p.PID()) {
 				t.Error("the child is alive")
 			}
 		})
@@ -81,7 +85,7 @@ func TestSweepEndsOnlyWhatBelongsToTheDirectory(t *testing.T) {
 		t.Errorf("swept %d, %v, want 1", killed, err)
 	}
 	<-mine.Done()
-	if !alive(stranger.Process.Pid) {
+	if !runs(stranger.Process.Pid) {
 		t.Error("a process that only has a recorded id was killed")
 	}
 	if killed, err := Sweep(path, dir); killed != 0 || err != nil {
@@ -109,7 +113,7 @@ func TestReservedPortIsOurs(t *testing.T) {
 	}
 }
 
-func alive(pid int) bool { return commandLine(pid) != "" }
+func runs(pid int) bool { return commandLine(pid) != "" }
 
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()

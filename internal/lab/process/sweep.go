@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // record appends a process id to the file.
@@ -29,46 +30,42 @@ func record(path string, pid int) error {
 	return nil
 }
 
-// Sweep kills what is left of an earlier lab by its record and removes the record. Process ids are used again, so
-// only processes that name the lab's directory in their command line, as Start makes them do, are touched. It returns how many
-// it killed.
+// sweepTimeout is how long killed processes may take to be gone: the kernel has to give their memory back first.
+const sweepTimeout = 10 * time.Second
+
+// Sweep kills what is left of an earlier lab by its record, waits until it is gone, and removes the record. Process
+// ids are used again, so only processes that name the lab's directory in their command line, as Start makes them do,
+// are touched. It returns how many it killed.
 func Sweep(path, dir string) (int, error) {
-	content, err := os.ReadFile(path)
-	if os.IsNotExist(err) {
-		return 0, nil
+	left := alive(path, dir)
+	for _, pid := range left {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended by itself meanwhile
 	}
-	if err != nil {
-		return 0, fmt.Errorf("read the record of children: %w", err)
-	}
-	killed := 0
-	for lines := bufio.NewScanner(bytes.NewReader(content)); lines.Scan(); {
-		pid, err := strconv.Atoi(lines.Text())
-		if err != nil || pid <= 1 || pid == os.Getpid() || !strings.Contains(commandLine(pid), ":"+dir) {
-			continue
-		}
-		if syscall.Kill(pid, syscall.SIGKILL) == nil {
-			killed++
+	for deadline := time.Now().Add(sweepTimeout); len(alive(path, dir)) > 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return len(left), fmt.Errorf("processes %v of an earlier lab do not end", alive(path, dir))
 		}
 	}
-	if err := os.Remove(path); err != nil {
-		return killed, fmt.Errorf("remove the record of children: %w", err)
+	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+		return len(left), fmt.Errorf("remove the record of children: %w", err)
 	}
-	return killed, nil
+	return len(left), nil
 }
 
-// Alive lists the recorded processes that still run and belong to the directory.
-func Alive(path, dir string) []int {
+// alive lists the recorded processes that still run and belong to the directory.
+func alive(path, dir string) []int {
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return nil
+		return nil // no record, no children
 	}
-	var alive []int
+	var found []int
 	for lines := bufio.NewScanner(bytes.NewReader(content)); lines.Scan(); {
-		if pid, err := strconv.Atoi(lines.Text()); err == nil && strings.Contains(commandLine(pid), ":"+dir) {
-			alive = append(alive, pid)
+		pid, err := strconv.Atoi(lines.Text())
+		if err == nil && pid > 1 && pid != os.Getpid() && strings.Contains(commandLine(pid), ":"+dir+"/") {
+			found = append(found, pid)
 		}
 	}
-	return alive
+	return found
 }
 
 // commandLine of a process; empty when there is none. A dead child that was not waited for has none either.
