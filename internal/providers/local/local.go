@@ -114,6 +114,9 @@ func (h *handle) Operation(ctx context.Context, id string) (*provider.Operation,
 // AddNode starts to add a node to a pool.
 func (h *handle) AddNode(ctx context.Context, r provider.AddNodeRequest) (*provider.Operation, error) {
 	return h.operation(ctx, func(ctx context.Context) (*labapi.Operation, error) {
+		if err := h.follow(ctx, r.Pool, r.Version, r.Image); err != nil {
+			return nil, err
+		}
 		return h.lab.AddNode(ctx, h.cluster, r.Pool, labapi.NodeRequest{RequestKey: r.Key, Version: r.Version, Image: r.Image})
 	})
 }
@@ -121,8 +124,21 @@ func (h *handle) AddNode(ctx context.Context, r provider.AddNodeRequest) (*provi
 // ReplaceNode starts to replace a drained node; the replacement has a new name.
 func (h *handle) ReplaceNode(ctx context.Context, r provider.ReplaceNodeRequest) (*provider.Operation, error) {
 	return h.operation(ctx, func(ctx context.Context) (*labapi.Operation, error) {
+		if err := h.follow(ctx, r.Pool, r.Version, r.Image); err != nil {
+			return nil, err
+		}
 		return h.lab.ReplaceNode(ctx, h.cluster, r.Node, labapi.NodeRequest{RequestKey: r.Key, Version: r.Version, Image: r.Image})
 	})
+}
+
+// follow has the pool make its next nodes like those that are asked for now: a node that an autoscaler adds later
+// must not come with the old version.
+func (h *handle) follow(ctx context.Context, pool, version, image string) error {
+	if version == "" && image == "" {
+		return nil
+	}
+	_, err := h.lab.SetTarget(ctx, h.cluster, pool, labapi.PoolTarget{Version: version, Image: image})
+	return err
 }
 
 // RemoveNode starts to remove a drained node.
