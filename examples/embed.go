@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package examples embeds the files of this folder, so that the demo applies the same text that people read.
+// Package examples embeds the files of this folder, so that the demo and the tests apply the same text that people
+// read.
 package examples
 
 import _ "embed"
@@ -9,3 +10,8 @@ import _ "embed"
 //
 //go:embed staging-canary-production.yaml
 var StagingCanaryProduction []byte
+
+// MemberAccess is what Sengu needs in a cluster that it upgrades, and no more.
+//
+//go:embed member-access.yaml
+var MemberAccess []byte
