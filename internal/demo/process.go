@@ -59,6 +59,7 @@ func (d *demo) show(ctx context.Context, args ...string) error {
 	d.echo(program, args)
 	cmd := exec.CommandContext(ctx, d.binary(program), args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = d.In, d.Out, d.Err
+	cmd.SysProcAttr = sameGroup()
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = stopTimeout
 	if err := cmd.Run(); err != nil {

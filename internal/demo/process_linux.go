@@ -9,3 +9,9 @@ import "syscall"
 func ownGroup() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 }
+
+// sameGroup leaves a child in the foreground, where it may read the terminal; the kernel ends it too when the demo is
+// killed.
+func sameGroup() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+}

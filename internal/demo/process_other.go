@@ -11,3 +11,6 @@ import "syscall"
 func ownGroup() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true}
 }
+
+// sameGroup leaves a child in the foreground, where it may read the terminal.
+func sameGroup() *syscall.SysProcAttr { return nil }

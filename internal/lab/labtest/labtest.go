@@ -51,12 +51,40 @@ func StartIn(t testing.TB, dir, fleet string) *lab.Lab {
 	return running
 }
 
-var build = sync.OnceValues(func() (string, error) {
+// sources of each program, below the repository. Of those that are not here: everything.
+var sources = map[string][]string{
+	"sengu-lab": {"go.mod", "cmd/sengu-lab", "internal/lab", "internal/labapi"},
+}
+
+var everything = []string{"go.mod", "api", "cmd", "config", "examples", "internal", "provider"}
+
+// built holds what this process knows to be up to date, by name.
+var built sync.Map
+
+// Binary returns the path of bin/sengu-lab and builds it first when it is missing or older than its source: seconds
+// when Go's cache is warm, minutes when it is not.
+func Binary(t testing.TB) string {
+	t.Helper()
+	return Program(t, "sengu-lab")
+}
+
+// Program is Binary for any program under cmd.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	once, _ := built.LoadOrStore(name, sync.OnceValues(func() (string, error) { return build(name) }))
+	binary, err := once.(func() (string, error))()
+	if err != nil {
+		t.Fatalf("build %s: %v", name, err)
+	}
+	return binary
+}
+
+func build(name string) (string, error) {
 	root, err := repository()
 	if err != nil {
 		return "", err
 	}
-	binary := filepath.Join(root, "bin", "sengu-lab")
+	binary := filepath.Join(root, "bin", name)
 	if err := os.MkdirAll(filepath.Dir(binary), 0o755); err != nil {
 		return "", err
 	}
@@ -69,30 +97,23 @@ var build = sync.OnceValues(func() (string, error) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return "", err
 	}
-	if isCurrent(root, binary) {
+	parts, ok := sources[name]
+	if !ok {
+		parts = everything
+	}
+	if isCurrent(root, binary, parts) {
 		return binary, nil
 	}
 	// Renamed into place, as a running program cannot be overwritten. The version that Kubernetes reports comes from
 	// the linker, as in the Makefile.
 	set := "-X k8s.io/component-base/version."
 	ldflags := fmt.Sprintf("-s -w %sgitVersion=v%s %sgitMajor=1 %sgitMinor=%s", set, release.Newest, set, set, strings.Split(release.Newest, ".")[1])
-	command := exec.Command("go", "build", "-buildvcs=false", "-ldflags", ldflags, "-o", binary+".new", "./cmd/sengu-lab")
+	command := exec.Command("go", "build", "-buildvcs=false", "-ldflags", ldflags, "-o", binary+".new", "./cmd/"+name)
 	command.Dir = root
 	if output, err := command.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build ./cmd/sengu-lab: %w\n%s", err, output)
+		return "", fmt.Errorf("go build ./cmd/%s: %w\n%s", name, err, output)
 	}
 	return binary, os.Rename(binary+".new", binary)
-})
-
-// Binary returns the path of bin/sengu-lab and builds it first when it is missing or older than its source: seconds
-// when Go's cache is warm, minutes when it is not.
-func Binary(t testing.TB) string {
-	t.Helper()
-	binary, err := build()
-	if err != nil {
-		t.Fatalf("build the lab's program: %v", err)
-	}
-	return binary
 }
 
 // repository is the folder above the working directory that holds go.mod.
@@ -109,20 +130,20 @@ func repository() (string, error) {
 	return "", fmt.Errorf("no folder above the working directory holds go.mod")
 }
 
-// isCurrent says whether the program is newer than everything that the lab is made of.
-func isCurrent(root, binary string) bool {
-	built, err := os.Stat(binary)
+// isCurrent says whether the program is newer than everything that it is made of.
+func isCurrent(root, binary string, parts []string) bool {
+	program, err := os.Stat(binary)
 	if err != nil {
 		return false
 	}
 	current := true
-	for _, part := range []string{"go.mod", "cmd/sengu-lab", "internal/lab", "internal/labapi"} {
+	for _, part := range parts {
 		err := filepath.WalkDir(filepath.Join(root, part), func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || strings.HasSuffix(path, "_test.go") {
 				return err
 			}
 			info, err := entry.Info()
-			if err == nil && info.ModTime().After(built.ModTime()) {
+			if err == nil && info.ModTime().After(program.ModTime()) {
 				current = false
 			}
 			return err
