@@ -108,10 +108,13 @@ require (
 
 func TestBuildRefusesWhatItCannotBuild(t *testing.T) {
 	b := Builder{Cache: t.TempDir(), Progress: io.Discard}
-	for _, version := range []string{"1.36", "newest", Newest} {
+	for _, version := range []string{"1.36", "newest", Newest, "1.38.0"} {
 		if _, err := b.Build(context.Background(), version); err == nil {
 			t.Errorf("%s was built", version)
 		}
+	}
+	if _, err := b.Build(context.Background(), "1.38.0"); err == nil || !strings.Contains(err.Error(), "newer than "+Newest) {
+		t.Errorf("a newer release: %v, want that it is newer than what sengu-lab holds", err)
 	}
 	if left, err := os.ReadDir(b.Cache); err != nil || len(left) != 0 {
 		t.Errorf("the refusals left %v, %v in the cache", left, err)
