@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -74,7 +75,7 @@ func newCluster(dir string, definition fleet.Cluster, s surroundings) (*cluster,
 		c.definition, c.state, version = kept, state, state.Version
 	}
 	if _, ok := release.Find(c.catalog(), version); !ok {
-		return nil, fmt.Errorf("cluster %s: version %s is not there: see sengu-lab build --help", c.name, version)
+		return nil, fmt.Errorf("cluster %s: its version %s is no longer there: make it again with sengu-lab build %[2]s", c.name, version)
 	}
 	if !isKept {
 		if err := c.invent(); err != nil {
@@ -85,7 +86,8 @@ func newCluster(dir string, definition fleet.Cluster, s surroundings) (*cluster,
 	return c, nil
 }
 
-// invent makes the first state of a cluster from its definition: versions, pools, and the machines to be.
+// invent makes the first state of a cluster from its definition, whose versions were checked: versions, pools, and
+// the machines to be.
 func (c *cluster) invent() error {
 	c.state = state{Version: c.definition.Version, Pools: map[string]*poolState{}}
 	if r, ok := release.Find(c.catalog(), c.definition.Version); ok {
@@ -96,14 +98,7 @@ func (c *cluster) invent() error {
 		if p.Image == "" {
 			p.Image = release.Images()[0]
 		}
-		if pool.Version != "" {
-			r, ok := release.Find(c.catalog(), pool.Version)
-			if !ok {
-				return fmt.Errorf("cluster %s: node pool %s: version %s is not offered", c.name, pool.Name, pool.Version)
-			}
-			if err := checkSkew(r.Version, c.state.Version); err != nil {
-				return fmt.Errorf("cluster %s: node pool %s: %w", c.name, pool.Name, err)
-			}
+		if r, ok := release.Find(c.catalog(), pool.Version); ok {
 			p.Version = r.Version
 		}
 		c.state.Pools[pool.Name] = p
@@ -169,7 +164,9 @@ func (c *cluster) openProxy() error {
 	if err != nil {
 		return err
 	}
-	c.proxy = proxy.Start(proxy.Config{Listener: listener, Certificate: certificate, Roots: trusted, Backend: c.plane.address()})
+	c.proxy = proxy.Start(proxy.Config{
+		Listener: listener, Certificate: certificate, Roots: trusted, Backend: c.plane.address(), Failing: c.faults.failing,
+	})
 	c.faults.proxy = c.proxy
 	c.server = listener.Addr().String()
 	c.mu.Lock()
@@ -185,18 +182,22 @@ func (c *cluster) serve() {
 	c.status, c.problem, c.unwatch = labapi.Running, "", cancel
 	c.mu.Unlock()
 	c.faults.serve(true)
-	apiserver := c.plane.apiserver
-	c.work.Go(func() {
-		select {
-		case <-ctx.Done():
-		case <-apiserver.Done():
-			if ctx.Err() != nil {
-				return // it was told to end
-			}
-			c.fail("The API server ended by itself: " + c.plane.lastWords("kube-apiserver"))
-		}
-	})
+	for _, part := range c.plane.parts() {
+		c.work.Go(func() { c.watchPart(ctx, part) })
+	}
 	c.watchNodes(ctx)
+}
+
+// watchPart tells when a process of the control plane ends by itself, until the context ends. Without it a cluster
+// whose scheduler was killed for lack of memory would look healthy and place no pod.
+func (c *cluster) watchPart(ctx context.Context, p part) {
+	select {
+	case <-ctx.Done():
+	case <-p.Done():
+		if ctx.Err() == nil { // else it was told to end
+			c.fail(fmt.Sprintf("%s ended by itself (%v): %s", p.name, p.Err(), c.plane.lastWords(p.name)))
+		}
+	}
 }
 
 // unserve cuts clients off before the control plane is stopped.
@@ -276,14 +277,15 @@ func (c *cluster) pool(name string) (fleet.NodePool, bool) {
 // patience with the cluster's API, which is on this machine and up, and with whatever pods and nodes take to start.
 const patience = 30 * time.Second
 
-// until calls try until it succeeds, the cluster is closed or the patience is over; it returns the last error.
+// until calls try until it succeeds, the cluster is closed or the patience is over; it returns the last error. What
+// the API server calls invalid stays so and is not tried again.
 func (c *cluster) until(try func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(c.lifetime, patience)
 	defer cancel()
 	for {
 		err := try(ctx)
-		if err == nil {
-			return nil
+		if err == nil || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
+			return err
 		}
 		select {
 		case <-ctx.Done():

@@ -106,9 +106,8 @@ func (l *Lab) create(ctx context.Context, definition fleet.Cluster) (*cluster, e
 	if _, ok := l.find(definition.Name); ok {
 		return nil, refuse(http.StatusConflict, labapi.CodeClusterExists, "The lab already has a cluster %s.", definition.Name)
 	}
-	if _, ok := release.Find(release.Catalog(l.config.Cache), definition.Version); !ok {
-		return nil, refuse(http.StatusBadRequest, labapi.CodeUnknownVersion,
-			"The version %s is not offered: run sengu-lab build %[1]s for a genuine release.", definition.Version)
+	if refusal := checkVersions(definition, release.Catalog(l.config.Cache)); refusal != nil {
+		return nil, refusal
 	}
 	c, err := l.startCluster(ctx, definition)
 	if err != nil {

@@ -101,7 +101,7 @@ func (p *controlPlane) startOthers(binary string, emulation []string) error {
 		if err != nil {
 			return err
 		}
-		p.others = append(p.others, started)
+		p.others = append(p.others, part{started, c.name})
 	}
 	return nil
 }

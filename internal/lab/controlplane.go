@@ -47,7 +47,18 @@ type controlPlane struct {
 	http   *http.Client
 
 	etcd, apiserver *process.Process
-	others          []*process.Process
+	others          []part
+}
+
+// part is a process with its name, which is also that of its log.
+type part struct {
+	*process.Process
+	name string
+}
+
+// parts are all processes of a control plane that runs.
+func (p *controlPlane) parts() []part {
+	return append([]part{{p.etcd, "etcd"}, {p.apiserver, "kube-apiserver"}}, p.others...)
 }
 
 func newControlPlane(dir, binary, record string) (*controlPlane, error) {

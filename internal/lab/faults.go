@@ -3,7 +3,6 @@
 package lab
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -19,44 +18,65 @@ const defaultSlowStart = 20 * time.Second
 // faults are what a cluster is to suffer. Faults of the API are played by its proxy; the others are taken by the
 // operation that they hit.
 type faults struct {
-	mu    sync.Mutex
-	left  []labapi.Fault
-	timer *time.Timer
+	mu   sync.Mutex
+	left []*pending
 	// open says whether the control plane serves at all; the proxy is cut while it does not.
 	open  bool
 	proxy *proxy.Proxy
 }
 
+// pending is a fault that is still to be suffered, with what ends it when it is one of the API for some seconds.
+type pending struct {
+	labapi.Fault
+	timer *time.Timer
+}
+
 // set replaces all faults.
-func (f *faults) set(all []labapi.Fault) error {
-	for _, fault := range all {
-		if err := checkFault(fault); err != nil {
-			return err
-		}
-	}
+func (f *faults) set(all []labapi.Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.left = slices.Clone(all)
-	if f.timer != nil {
-		f.timer.Stop()
-		f.timer = nil
+	for _, old := range f.left {
+		old.disarm()
 	}
+	f.left = nil
 	for _, fault := range all {
-		if !isAPIFault(fault.Kind) || fault.Seconds == 0 {
-			continue
-		}
-		kind := fault.Kind
-		f.timer = time.AfterFunc(seconds(fault), func() { f.end(kind) })
+		f.arm(fault)
 	}
 	f.apply()
-	return nil
+}
+
+// add appends a fault. Those that are there keep the time that they have left.
+func (f *faults) add(fault labapi.Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.arm(fault)
+	f.apply()
+}
+
+// arm appends a fault. f.mu is held.
+func (f *faults) arm(fault labapi.Fault) {
+	next := &pending{Fault: fault}
+	if isAPIFault(fault.Kind) && fault.Seconds > 0 {
+		next.timer = time.AfterFunc(seconds(fault), func() { f.end(next) })
+	}
+	f.left = append(f.left, next)
+}
+
+func (p *pending) disarm() {
+	if p.timer != nil {
+		p.timer.Stop()
+	}
 }
 
 // list returns what is left.
 func (f *faults) list() []labapi.Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return append([]labapi.Fault{}, f.left...)
+	all := []labapi.Fault{}
+	for _, fault := range f.left {
+		all = append(all, fault.Fault)
+	}
+	return all
 }
 
 // serve opens or cuts the way to the API server when the control plane starts or stops.
@@ -72,31 +92,38 @@ func (f *faults) take(kind labapi.FaultKind, hits func(labapi.Fault) bool) (laba
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i, fault := range f.left {
-		if fault.Kind != kind || !hits(fault) {
+		if fault.Kind != kind || !hits(fault.Fault) {
 			continue
 		}
 		switch {
 		case fault.Times == 1:
+			fault.disarm()
 			f.left = slices.Delete(f.left, i, i+1)
 		case fault.Times > 1:
-			f.left[i].Times--
+			fault.Times--
 		}
-		return fault, true
+		return fault.Fault, true
 	}
 	return labapi.Fault{}, false
 }
 
 // end ends a fault of the API whose time is over.
-func (f *faults) end(kind labapi.FaultKind) {
+func (f *faults) end(over *pending) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.left = slices.DeleteFunc(f.left, func(fault labapi.Fault) bool { return fault.Kind == kind && fault.Seconds > 0 })
+	f.left = slices.DeleteFunc(f.left, func(fault *pending) bool { return fault == over })
 	f.apply()
+}
+
+// failing is asked by the proxy for each request: whether it is to fail, and with which status.
+func (f *faults) failing() (status int, ok bool) {
+	fault, ok := f.take(labapi.FaultAPIErrors, always)
+	return httpStatus(fault), ok
 }
 
 // apply tells the proxy what holds now. f.mu is held.
 func (f *faults) apply() {
-	mode, status, times := proxy.Cut, 0, 0
+	mode := proxy.Cut
 	if f.open {
 		mode = proxy.Open
 	}
@@ -108,11 +135,8 @@ func (f *faults) apply() {
 			if f.open && mode == proxy.Open {
 				mode = proxy.Hang
 			}
-		case labapi.FaultAPIErrors:
-			status, times = httpStatus(fault), fault.Times
 		}
 	}
-	f.proxy.Fail(status, times)
 	f.proxy.Set(mode)
 }
 
@@ -128,26 +152,8 @@ func httpStatus(fault labapi.Fault) int {
 	if fault.Code == "" {
 		return http.StatusServiceUnavailable
 	}
-	status, _ := strconv.Atoi(fault.Code) // checkFault has seen it
+	status, _ := strconv.Atoi(fault.Code) // checkCode has seen it
 	return status
-}
-
-func checkFault(fault labapi.Fault) error {
-	bad := func(format string, arguments ...any) error {
-		return &labapi.Error{Status: http.StatusBadRequest, Code: labapi.CodeBadRequest, Message: fmt.Sprintf(format, arguments...)}
-	}
-	known := slices.ContainsFunc(labapi.FaultKinds(), func(h labapi.FaultHelp) bool { return h.Kind == fault.Kind })
-	switch {
-	case !known:
-		return bad("There is no fault %q: see sengu-lab inject --list.", fault.Kind)
-	case fault.Times < 0 || fault.Seconds < 0:
-		return bad("Times and seconds of a fault cannot be negative.")
-	case fault.Kind == labapi.FaultAPIErrors && (httpStatus(fault) < 500 || httpStatus(fault) > 599):
-		return bad("The code of api-errors is an HTTP status from 500 to 599, not %q.", fault.Code)
-	case fault.Kind == labapi.FaultOperationFails && fault.Code == "":
-		return bad("The fault operation-fails needs a code.")
-	}
-	return nil
 }
 
 // hitsNode says whether a fault is about this node of this pool.

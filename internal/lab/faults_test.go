@@ -22,6 +22,7 @@ func faults(t *testing.T, w world) {
 	story(t, w, "the API is cut off: new requests fail and watches end", apiIsCut)
 	story(t, w, "the API hangs: requests wait, and are answered when the fault is over", apiHangs)
 	story(t, w, "a fault of the API ends by itself after its seconds", faultsEnd)
+	story(t, w, "a fault is added to others, which keep their seconds", addedFaults)
 	story(t, w, "an image is missing: the old node stays", imageMissing)
 	story(t, w, "the quota is used up: no node is added, a replacement still works", quotaUsedUp)
 	story(t, w, "an operation fails with the code and message that were asked for", operationFails)
@@ -56,6 +57,10 @@ func apiErrors(w world) {
 	for i := range 2 {
 		if err := w.ask(limit); !apierrors.IsServiceUnavailable(err) {
 			w.Errorf("request %d: %v, want 503", i, err)
+		}
+		// What is still to come is told as it is.
+		if left, err := w.cloud.Faults(w.Context(), w.name); err != nil || len(left) != 1-i || i == 0 && left[0].Times != 1 {
+			w.Errorf("after request %d these faults are left: %v, %v", i, left, err)
 		}
 	}
 	if err := w.ask(limit); err != nil {
@@ -123,6 +128,30 @@ func faultsEnd(w world) {
 	w.eventually("the fault ends", func(context.Context) error { return w.ask(time.Second) })
 	if left, err := w.cloud.Faults(w.Context(), w.name); err != nil || len(left) != 0 {
 		w.Errorf("faults are left: %v, %v", left, err)
+	}
+}
+
+func addedFaults(w world) {
+	w.inject(labapi.Fault{Kind: labapi.FaultAPICut, Seconds: 1}, labapi.Fault{Kind: labapi.FaultAPIErrors, Seconds: 3600})
+	w.eventually("the first fault ends while others are added", func(ctx context.Context) error {
+		if err := w.cloud.AddFault(ctx, w.name, labapi.Fault{Kind: labapi.FaultQuota, Times: 1}); err != nil {
+			return err
+		}
+		left, err := w.cloud.Faults(ctx, w.name)
+		if err == nil && left[0].Kind == labapi.FaultAPICut {
+			err = errors.New("the API is still cut")
+		}
+		return err
+	})
+	if err := w.ask(limit); !apierrors.IsServiceUnavailable(err) {
+		w.Errorf("the API after the first fault: %v, want the 503 of the second one", err)
+	}
+	// The ends of faults that were replaced must not end those that took their place.
+	w.inject(labapi.Fault{Kind: labapi.FaultAPIErrors, Seconds: 0.2}, labapi.Fault{Kind: labapi.FaultAPIHangs, Seconds: 0.2})
+	w.inject(labapi.Fault{Kind: labapi.FaultAPIErrors, Seconds: 3600}, labapi.Fault{Kind: labapi.FaultAPIHangs, Seconds: 3600})
+	time.Sleep(500 * time.Millisecond) // the ends that must not come would have come by now
+	if left, err := w.cloud.Faults(w.Context(), w.name); err != nil || len(left) != 2 {
+		w.Errorf("these faults are left: %v, %v, want both", left, err)
 	}
 }
 

@@ -68,10 +68,15 @@ func Start(ctx context.Context, c Config) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, err := acquire(c.Dir)
+	if err := os.MkdirAll(filepath.Join(c.Dir, clustersDir), 0o700); err != nil {
+		return nil, fmt.Errorf("make the lab's directory: %w", err)
+	}
+	lock, err := acquire(c.Dir, os.Getpid())
 	if err != nil {
 		return nil, err
 	}
+	// An earlier lab that was killed has left how to reach it.
+	_ = os.Remove(filepath.Join(c.Dir, connectionFile))
 	l := &Lab{config: c, lock: lock, clusters: map[string]*cluster{}}
 	l.closeOnce = sync.OnceValue(l.close)
 	if err := l.start(ctx, file); err != nil {
@@ -80,7 +85,18 @@ func Start(ctx context.Context, c Config) (*Lab, error) {
 	return l, nil
 }
 
-// prepare fills in the configuration, reads the fleet file and makes the directory.
+// Check says what would keep Start from starting a lab, and changes nothing.
+func Check(c Config) error {
+	if _, err := prepare(&c); err != nil {
+		return err
+	}
+	if held(c.Dir) {
+		return anotherLab(c.Dir)
+	}
+	return nil
+}
+
+// prepare fills in the configuration and reads the fleet file. What it refuses has changed nothing.
 func prepare(c *Config) (*fleet.File, error) {
 	if c.Log == nil {
 		c.Log = io.Discard
@@ -104,10 +120,26 @@ func prepare(c *Config) (*fleet.File, error) {
 			return nil, err
 		}
 	}
-	if err := os.MkdirAll(filepath.Join(c.Dir, clustersDir), 0o700); err != nil {
-		return nil, fmt.Errorf("make the lab's directory: %w", err)
+	if err := usable(c.Dir); err != nil {
+		return nil, err
 	}
-	return file, nil
+	return file, c.checkVersions(file)
+}
+
+// checkVersions refuses a fleet with a cluster that cannot start, before any does. Clusters that the directory holds
+// are not what the file says of them.
+func (c *Config) checkVersions(file *fleet.File) error {
+	catalog := release.Catalog(c.Cache)
+	for i, definition := range file.Clusters {
+		if _, _, kept, err := loadCluster(filepath.Join(c.Dir, clustersDir, definition.Name)); err != nil || kept {
+			continue // an error comes again, with all that belongs to it, when the cluster is started
+		}
+		if refusal := checkVersions(definition, catalog); refusal != nil {
+			problem := "cluster " + definition.Name + ": " + strings.TrimSuffix(refusal.Message, ".")
+			return fmt.Errorf("read the fleet file: %w", &fleet.FieldError{Field: fmt.Sprintf("clusters[%d]", i), Problem: problem})
+		}
+	}
+	return nil
 }
 
 func (l *Lab) start(ctx context.Context, file *fleet.File) error {

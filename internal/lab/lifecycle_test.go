@@ -4,7 +4,9 @@ package lab_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -51,41 +53,59 @@ func noneAlive(t *testing.T, dir string) {
 	})
 }
 
-// startProgram starts `sengu-lab up` as people do and waits until it is up.
-func startProgram(t *testing.T, dir string) *exec.Cmd {
+// program is a `sengu-lab up` as people run it.
+type program struct {
+	*exec.Cmd
+	output bytes.Buffer
+	ended  chan struct{}
+}
+
+// wait waits for its end.
+func (p *program) wait() *os.ProcessState {
+	<-p.ended
+	return p.ProcessState
+}
+
+// runProgram starts a lab and does not wait for anything.
+func runProgram(t *testing.T, dir string) *program {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "fleet.yaml")
 	if err := os.WriteFile(file, []byte(small), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var output bytes.Buffer
-	command := exec.Command(labtest.Binary(t), "up", "--dir", dir, "-f", file)
-	command.Stdout, command.Stderr = &output, &output
-	if err := command.Start(); err != nil {
+	p := &program{Cmd: exec.Command(labtest.Binary(t), "up", "--dir", dir, "-f", file), ended: make(chan struct{})}
+	p.Stdout, p.Stderr = &p.output, &p.output
+	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
-	go func() { _ = command.Wait(); close(ended) }()
+	go func() { _ = p.Wait(); close(p.ended) }()
 	t.Cleanup(func() {
-		_ = command.Process.Kill()
-		<-ended
+		_ = p.Process.Kill()
+		<-p.ended
 	})
+	return p
+}
+
+// startProgram starts a lab and waits until it is up.
+func startProgram(t *testing.T, dir string) *program {
+	t.Helper()
+	p := runProgram(t, dir)
 	world{T: t}.eventually("the lab is up", func(context.Context) error {
 		_, err := lab.ReadConnection(dir)
 		select {
-		case <-ended:
-			t.Fatalf("the lab ended: %s", output.String())
+		case <-p.ended:
+			t.Fatalf("the lab ended: %s", p.output.String())
 		default:
 		}
 		return err
 	})
-	return command
+	return p
 }
 
 // TestNothingIsLeft ends a lab in every way that one can end.
 func TestNothingIsLeft(t *testing.T) {
 	t.Parallel()
-	program := func(end syscall.Signal) func(t *testing.T, dir string) {
+	signaled := func(end syscall.Signal) func(t *testing.T, dir string) {
 		return func(t *testing.T, dir string) {
 			command := startProgram(t, dir)
 			if n := len(alive(t, dir)); n < 6 {
@@ -97,8 +117,8 @@ func TestNothingIsLeft(t *testing.T) {
 		}
 	}
 	for name, end := range map[string]func(t *testing.T, dir string){
-		"Ctrl-C":                     program(syscall.SIGINT),
-		"the parent is killed by -9": program(syscall.SIGKILL),
+		"Ctrl-C":                     signaled(syscall.SIGINT),
+		"the parent is killed by -9": signaled(syscall.SIGKILL),
 		"down": func(t *testing.T, dir string) {
 			startProgram(t, dir)
 			if err := lab.Down(dir); err != nil {
@@ -111,6 +131,25 @@ func TestNothingIsLeft(t *testing.T) {
 		"Close": func(t *testing.T, dir string) {
 			if err := labtest.StartIn(t, dir, small).Close(); err != nil {
 				t.Fatal(err)
+			}
+		},
+		"down while a lab starts, after an earlier one was killed by -9": func(t *testing.T, dir string) {
+			if err := startProgram(t, dir).Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			noneAlive(t, dir)
+			again := runProgram(t, dir)
+			world{T: t}.eventually("the second lab starts", func(context.Context) error {
+				if _, err := lab.ReadConnection(dir); err == nil || !strings.Contains(err.Error(), "starting or stopping") {
+					return fmt.Errorf("the lab is not starting: %w", cmp.Or(err, errors.New("it is up")))
+				}
+				return nil
+			})
+			if err := lab.Down(dir); err != nil {
+				t.Fatal(err)
+			}
+			if state := again.wait(); state.ExitCode() != 1 {
+				t.Errorf("the second lab ended with %s, want exit code 1: it was stopped before it was up", state)
 			}
 		},
 		"down, after the parent was killed by -9 while a child was frozen": func(t *testing.T, dir string) {
@@ -136,16 +175,41 @@ func TestNothingIsLeft(t *testing.T) {
 // freezeOne stops a child as a debugger or a full disk would, so that it cannot end itself.
 func freezeOne(t *testing.T, dir string) {
 	t.Helper()
+	signalTo(t, dir, "etcd", syscall.SIGSTOP)
+}
+
+// signalTo sends a signal to a component of the lab's only cluster.
+func signalTo(t *testing.T, dir, component string, signal syscall.Signal) {
+	t.Helper()
 	for _, line := range alive(t, dir) {
 		var pid int
-		if _, err := fmt.Sscan(line, &pid); err == nil && strings.Contains(line, " etcd ") {
-			if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-				t.Fatal(err)
-			}
+		if _, err := fmt.Sscan(line, &pid); err == nil && strings.Contains(line, " "+component+" ") {
+			noError(t, syscall.Kill(pid, signal))
 			return
 		}
 	}
-	t.Fatal("no etcd runs")
+	t.Fatalf("no %s runs", component)
+}
+
+// TestAPartThatEndsIsTold: a component that is killed, as for lack of memory, makes the control plane Failed, and a
+// new request starts it again.
+func TestAPartThatEndsIsTold(t *testing.T) {
+	t.Parallel()
+	l := labtest.Start(t, small)
+	w := visit(t, l, "small")
+	for _, component := range []string{"kube-scheduler", "kube-apiserver"} {
+		signalTo(t, l.Dir(), component, syscall.SIGKILL)
+		w.eventually("the control plane is Failed", func(context.Context) error {
+			if got := w.describe().ControlPlane; got.State != labapi.Failed || !strings.HasPrefix(got.Message, component+" ended by itself (signal: killed): ") {
+				return fmt.Errorf("it is %+v", got)
+			}
+			return nil
+		})
+		w.succeed(w.cloud.Upgrade(t.Context(), "small", labapi.UpgradeRequest{RequestKey: "after " + component, Version: "1.36.0"}))
+		if got := w.describe().ControlPlane; got.State != labapi.Running || got.Message != "" {
+			t.Errorf("the control plane after it was started again is %+v", got)
+		}
+	}
 }
 
 // TestLabsSideBySide runs two labs with clusters of the same name, and refuses a second one in the same directory.

@@ -120,7 +120,7 @@ func (c *cluster) check(asked *labapi.Operation) error {
 	if target.Node != "" {
 		pool, _, ok := c.state.poolOf(target.Node)
 		if !ok {
-			return refuse(http.StatusNotFound, labapi.CodeNodeNotFound, "The cluster %s has no node %q.", c.name, target.Node)
+			return c.noNode(target.Node)
 		}
 		target.Pool = pool
 	}
@@ -133,6 +133,10 @@ func (c *cluster) check(asked *labapi.Operation) error {
 
 func (c *cluster) noPool(name string) error {
 	return refuse(http.StatusNotFound, labapi.CodeNodePoolNotFound, "The cluster %s has no node pool %q.", c.name, name)
+}
+
+func (c *cluster) noNode(name string) error {
+	return refuse(http.StatusNotFound, labapi.CodeNodeNotFound, "The cluster %s has no node %q.", c.name, name)
 }
 
 func (c *cluster) checkUpgrade(version string) error {

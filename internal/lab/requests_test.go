@@ -36,6 +36,9 @@ func senselessIsRefused(w world) {
 	replace := func(node string, r labapi.NodeRequest) func() error {
 		return func() error { _, err := w.cloud.ReplaceNode(ctx, w.name, node, r); return err }
 	}
+	inject := func(fault labapi.Fault) func() error {
+		return func() error { return w.cloud.SetFaults(ctx, w.name, fault) }
+	}
 	for name, c := range map[string]struct {
 		do         func() error
 		wantStatus int
@@ -50,16 +53,23 @@ func senselessIsRefused(w world) {
 		"an unknown pool":                      {add("nope", labapi.NodeRequest{RequestKey: "no"}), http.StatusNotFound, labapi.CodeNodePoolNotFound},
 		"an unknown node":                      {replace("nope", labapi.NodeRequest{RequestKey: "no"}), http.StatusNotFound, labapi.CodeNodeNotFound},
 		"no request key":                       {replace(node, labapi.NodeRequest{}), http.StatusBadRequest, labapi.CodeBadRequest},
-		"an unknown fault":                     {func() error { return w.cloud.SetFaults(ctx, w.name, labapi.Fault{Kind: "flood"}) }, http.StatusBadRequest, labapi.CodeBadRequest},
-		"an api fault that is no 5xx": {func() error {
-			return w.cloud.SetFaults(ctx, w.name, labapi.Fault{Kind: labapi.FaultAPIErrors, Code: "404"})
-		}, http.StatusBadRequest, labapi.CodeBadRequest},
-		"an unknown operation": {func() error { _, err := w.cloud.Operation(ctx, "op-999"); return err }, http.StatusNotFound, labapi.CodeOperationNotFound},
-		"an unknown cluster":   {func() error { _, err := w.cloud.Cluster(ctx, "nope"); return err }, http.StatusNotFound, labapi.CodeClusterNotFound},
+		"an unknown fault":                     {inject(labapi.Fault{Kind: "flood"}), http.StatusBadRequest, labapi.CodeBadRequest},
+		"an api fault that is no 5xx":          {inject(labapi.Fault{Kind: labapi.FaultAPIErrors, Code: "404"}), http.StatusBadRequest, labapi.CodeBadRequest},
+		"a fault of an unknown pool":           {inject(labapi.Fault{Kind: labapi.FaultNodeDies, Pool: "nope"}), http.StatusNotFound, labapi.CodeNodePoolNotFound},
+		"a fault of an unknown node":           {inject(labapi.Fault{Kind: labapi.FaultNodeDies, Node: "nope"}), http.StatusNotFound, labapi.CodeNodeNotFound},
+		"a fault of a node in another pool":    {inject(labapi.Fault{Kind: labapi.FaultNodeDies, Node: node, Pool: "other"}), http.StatusBadRequest, labapi.CodeBadRequest},
+		"a fault of an unknown operation":      {inject(labapi.Fault{Kind: labapi.FaultOperationFails, Code: "No", Operation: "Fly"}), http.StatusBadRequest, labapi.CodeBadRequest},
+		"a failing upgrade of a pool":          {inject(labapi.Fault{Kind: labapi.FaultOperationFails, Code: "No", Operation: labapi.OperationUpgrade, Pool: "user"}), http.StatusBadRequest, labapi.CodeBadRequest},
+		"a fault with what it does not know":   {inject(labapi.Fault{Kind: labapi.FaultAPIHangs, Times: 2}), http.StatusBadRequest, labapi.CodeBadRequest},
+		"an unknown operation":                 {func() error { _, err := w.cloud.Operation(ctx, "op-999"); return err }, http.StatusNotFound, labapi.CodeOperationNotFound},
+		"an unknown cluster":                   {func() error { _, err := w.cloud.Cluster(ctx, "nope"); return err }, http.StatusNotFound, labapi.CodeClusterNotFound},
 		"a cluster that exists": {func() error {
 			return create(ctx, w, "{name: requests, version: '1.36', nodePools: [{name: a, count: 1}]}")
 		}, http.StatusConflict, labapi.CodeClusterExists},
-		"a cluster of an unknown version":          {func() error { return create(ctx, w, "{name: new, version: '1.12', nodePools: [{name: a, count: 1}]}") }, http.StatusBadRequest, labapi.CodeUnknownVersion},
+		"a cluster of an unknown version": {func() error { return create(ctx, w, "{name: new, version: '1.12', nodePools: [{name: a, count: 1}]}") }, http.StatusBadRequest, labapi.CodeUnknownVersion},
+		"a cluster with nodes newer than itself": {func() error {
+			return create(ctx, w, "{name: new, version: '1.36', nodePools: [{name: a, count: 1, version: '1.37'}]}")
+		}, http.StatusBadRequest, labapi.CodeSkewViolation},
 		"a cluster with a field that is not known": {func() error { return create(ctx, w, "{name: new, size: 3}") }, http.StatusBadRequest, labapi.CodeBadRequest},
 		"a pool target newer than its cluster": {func() error {
 			_, err := w.cloud.SetTarget(ctx, w.name, "user", labapi.PoolTarget{Version: "1.37.2"})
@@ -75,6 +85,9 @@ func senselessIsRefused(w world) {
 	}
 	if after := w.describe(); after.ControlPlane != before.ControlPlane || len(after.NodePools[0].Nodes) != len(before.NodePools[0].Nodes) {
 		w.Errorf("the cluster changed from %+v to %+v", before, after)
+	}
+	if left, err := w.cloud.Faults(ctx, w.name); err != nil || len(left) != 0 {
+		w.Errorf("the refusals left faults: %v, %v", left, err)
 	}
 	if operations, err := w.cloud.Operations(ctx, w.name); err != nil || len(operations) != 0 {
 		w.Errorf("the refusals left operations: %v, %v", operations, err)

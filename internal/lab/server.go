@@ -75,10 +75,14 @@ func changes(onCluster func(pattern string, status int, respond func(c *cluster,
 	})
 	onCluster("GET /v1/clusters/{cluster}/faults", http.StatusOK, func(c *cluster, _ *http.Request) (any, error) { return c.faults.list(), nil })
 	onCluster("PUT /v1/clusters/{cluster}/faults", http.StatusOK, func(c *cluster, r *http.Request) (any, error) {
-		return with(r, func(all []labapi.Fault) ([]labapi.Fault, error) { return all, c.faults.set(all) })
+		return with(r, c.setFaults)
+	})
+	onCluster("POST /v1/clusters/{cluster}/faults", http.StatusCreated, func(c *cluster, r *http.Request) (any, error) {
+		return with(r, c.addFault)
 	})
 	onCluster("DELETE /v1/clusters/{cluster}/faults", http.StatusOK, func(c *cluster, _ *http.Request) (any, error) {
-		return struct{}{}, c.faults.set(nil)
+		c.faults.set(nil)
+		return struct{}{}, nil
 	})
 }
 

@@ -92,9 +92,12 @@ func saveJSON(path string, value any) error {
 	return writeWhole(path, content)
 }
 
+// newSuffix of a file that is about to take another's place.
+const newSuffix = ".new"
+
 // writeWhole replaces a file in one step: a killed lab leaves the old content or the new, never a part.
 func writeWhole(path string, content []byte) error {
-	temporary := path + ".new"
+	temporary := path + newSuffix
 	if err := os.WriteFile(temporary, content, 0o600); err != nil {
 		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
 	}

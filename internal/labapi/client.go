@@ -119,6 +119,12 @@ func (c *Client) SetFaults(ctx context.Context, name string, faults ...Fault) er
 	return err
 }
 
+// AddFault adds a fault to those that the cluster is still to suffer.
+func (c *Client) AddFault(ctx context.Context, name string, fault Fault) error {
+	_, err := send[*Fault](ctx, c, http.MethodPost, cluster(name, "faults"), fault)
+	return err
+}
+
 // ClearFaults ends all faults of a cluster. Nodes that died stay dead.
 func (c *Client) ClearFaults(ctx context.Context, name string) error {
 	_, err := c.do(ctx, http.MethodDelete, cluster(name, "faults"), "", nil)

@@ -146,6 +146,11 @@ const (
 	OperationRemoveNode OperationKind = "RemoveNode"
 )
 
+// OperationKinds lists all kinds.
+func OperationKinds() []OperationKind {
+	return []OperationKind{OperationUpgrade, OperationAddNode, OperationReplaceNode, OperationRemoveNode}
+}
+
 // OperationState is the state of an operation.
 type OperationState string
 

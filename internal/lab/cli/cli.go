@@ -8,13 +8,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"sengu.dev/sengu/internal/buildinfo"
 	"sengu.dev/sengu/internal/lab"
+	"sengu.dev/sengu/internal/lab/fleet"
 	"sengu.dev/sengu/internal/labapi"
 )
 
@@ -31,7 +36,7 @@ type Streams struct {
 	Out, Err io.Writer
 }
 
-// Run runs a command and returns the exit code: 0 done, 1 failed, 2 wrong usage. Ctrl-C ends the command.
+// Run runs a command and returns the exit code: 0 done, 1 failed, 2 wrong usage or input. Ctrl-C ends the command.
 func Run(arguments []string, s Streams) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -45,12 +50,22 @@ func Run(arguments []string, s Streams) int {
 		return 0
 	case isCoded:
 		return coded.code
+	case isInput(err):
+		fmt.Fprintf(s.Err, "Error: %v\n", err)
+		return codeUsage
 	case isUsage || strings.HasPrefix(err.Error(), "unknown command"):
 		fmt.Fprintf(s.Err, "Error: %v\nSee sengu-lab --help.\n", err)
 		return codeUsage
 	}
 	fmt.Fprintf(s.Err, "Error: %v\n", err)
 	return codeFailed
+}
+
+// isInput says whether what a person wrote is wrong: a fleet file, or a request that the lab does not take.
+func isInput(err error) bool {
+	_, isFleet := errors.AsType[*fleet.FieldError](err)
+	refusal, isRefusal := errors.AsType[*labapi.Error](err)
+	return isFleet || isRefusal && refusal.Status == http.StatusBadRequest
 }
 
 // exitError is the code of a program that was run and has said everything itself.
@@ -104,6 +119,12 @@ func newRoot(s Streams) *cobra.Command {
 		}
 		return nil
 	}
+	// Kubernetes, which is linked in, has put a --version of its own among the flags of every command. It does nothing.
+	if flag := pflag.CommandLine.Lookup("version"); flag != nil {
+		flag.Hidden = true
+	}
+	root.Flags().Bool("version", false, "print the version")
+	root.Version = buildinfo.Get().Version
 	root.AddCommand(newUp(o), newDown(o), newStatus(o), newCluster(o), newKubeconfig(o), newInject(o), newBuild(o), newKubectl(o), newVersion(o))
 	return root
 }
@@ -116,6 +137,31 @@ func arguments(low, high int) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// addOutput adds --output with its values, also for the shell.
+func addOutput(command *cobra.Command, output *string, values ...string) {
+	command.Flags().StringVarP(output, "output", "o", "", either(values))
+	completeFlag(command, "output", cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// checkOutput refuses a format that is none of the values.
+func checkOutput(output string, values ...string) error {
+	if output != "" && !slices.Contains(values, output) {
+		return misused("--output is %s, not %q", either(values), output)
+	}
+	return nil
+}
+
+// either joins words as "json, yaml or wide".
+func either(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// completeFlag registers what the shell offers after a flag that the command has.
+func completeFlag(command *cobra.Command, flag string, complete cobra.CompletionFunc) {
+	_ = command.RegisterFlagCompletionFunc(flag, complete) // fails only for a flag that is not there
 }
 
 // completeClusters completes the first argument with the names of the lab's clusters.

@@ -42,28 +42,41 @@ func TestWrongUsage(t *testing.T) {
 	if err := os.WriteFile(wrong, []byte("clusters:\n- size: 3\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	strange := t.TempDir()
+	if err := os.WriteFile(filepath.Join(strange, "thesis.txt"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fresh := filepath.Join(dir, "fresh")
 	for name, c := range map[string]struct {
 		arguments []string
 		wantCode  int
 		wantError string
 	}{
-		"an unknown command":           {[]string{"fly"}, 2, `unknown command "fly"`},
-		"an unknown flag":              {[]string{"up", "--fast"}, 2, "unknown flag"},
-		"too many arguments":           {[]string{"down", "now"}, 2, "wrong number of arguments"},
-		"a fault without a cluster":    {[]string{"inject"}, 2, "name a cluster and a fault"},
-		"kubectl without a cluster":    {[]string{"kubectl", "get", "pods"}, 2, "name the cluster"},
-		"a version that is none":       {[]string{"build", "latest"}, 2, "not a version"},
-		"an unknown output":            {[]string{"status", "-o", "xml"}, 2, "json, yaml or wide"},
-		"no lab runs":                  {[]string{"status", "--dir", dir}, 1, "no lab runs in " + dir + ": start one with sengu-lab up"},
-		"a fleet file that is missing": {[]string{"up", "--dir", dir, "-f", filepath.Join(dir, "none")}, 1, "no such file"},
-		"a fleet file that is wrong":   {[]string{"up", "--dir", dir, "-f", wrong}, 1, "line 2: size: there is no such field"},
-		"down of a strange directory":  {[]string{"down", "--dir", "/"}, 1, "not the directory of a lab"},
+		"an unknown command":                 {[]string{"fly"}, 2, `unknown command "fly"`},
+		"an unknown flag":                    {[]string{"up", "--fast"}, 2, "unknown flag"},
+		"too many arguments":                 {[]string{"down", "now"}, 2, "wrong number of arguments"},
+		"a fault without a cluster":          {[]string{"inject"}, 2, "name a cluster and a fault"},
+		"kubectl without a cluster":          {[]string{"kubectl", "get", "pods"}, 2, "name the cluster"},
+		"a version that is none":             {[]string{"build", "latest"}, 2, "not a version"},
+		"an unknown output":                  {[]string{"status", "-o", "xml"}, 2, "json, yaml or wide"},
+		"no lab runs":                        {[]string{"status", "--dir", dir}, 1, "no lab runs in " + dir + ": start one with sengu-lab up"},
+		"a fleet file that is missing":       {[]string{"up", "--dir", dir, "-f", filepath.Join(dir, "none")}, 1, "no such file"},
+		"a fleet file that is wrong":         {[]string{"up", "--dir", dir, "-f", wrong}, 2, "line 2: clusters[0].size: there is no such field"},
+		"a wrong file for the background":    {[]string{"up", "--detach", "--dir", fresh, "-f", wrong}, 2, "line 2: clusters[0].size: there is no such field"},
+		"a strange directory":                {[]string{"up", "--dir", strange}, 1, "holds thesis.txt and is not the directory of a lab"},
+		"a strange one for the background":   {[]string{"up", "--detach", "--dir", strange}, 1, "holds thesis.txt and is not the directory of a lab"},
+		"flags of a fault that is not named": {[]string{"inject", "one", "--pool", "user"}, 2, "name the fault"},
+		"a newer release":                    {[]string{"build", "1.99.0"}, 1, "newer than"},
+		"down of a strange directory":        {[]string{"down", "--dir", "/"}, 1, "not the directory of a lab"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			stdout, stderr, code := sengu(t, "", c.arguments...)
 			if code != c.wantCode || !strings.Contains(stderr, c.wantError) {
 				t.Errorf("code %d with %q and %q, want code %d with %q", code, stderr, stdout, c.wantCode, c.wantError)
+			}
+			if _, err := os.Stat(fresh); !os.IsNotExist(err) {
+				t.Errorf("the refusal left a directory: %v", err)
 			}
 		})
 	}
@@ -76,6 +89,19 @@ func TestHelpShowsExamplesAndHidesComponents(t *testing.T) {
 	}
 	if stdout, _, _ := sengu(t, "", "inject", "--list"); strings.Count(stdout, "\n") != len(labapi.FaultKinds()) {
 		t.Errorf("inject --list:\n%s", stdout)
+	}
+	if strings.Contains(stdout, "--version=raw") {
+		t.Errorf("the help tells of a flag of Kubernetes:\n%s", stdout)
+	}
+	if stdout, _, code := sengu(t, "", "--version"); code != 0 || !strings.HasPrefix(stdout, "sengu-lab version ") || strings.Count(stdout, "\n") != 1 {
+		t.Errorf("--version: code %d: %s", code, stdout)
+	}
+	for typed, want := range map[string]string{
+		"status -o": "wide\n", "inject one operation-fails --operation": "ReplaceNode\n", "inject one": "api-cut\t", "inject --list -o": "yaml\n",
+	} {
+		if stdout, _, _ := sengu(t, "", append([]string{"__complete"}, append(strings.Fields(typed), "")...)...); !strings.Contains(stdout, want) {
+			t.Errorf("the shell offers after %q:\n%s", typed, stdout)
+		}
 	}
 	if stdout, _, code := sengu(t, "", "completion", "bash"); code != 0 || !strings.Contains(stdout, "sengu-lab") {
 		t.Errorf("completion: code %d, %d bytes", code, len(stdout))
@@ -121,6 +147,16 @@ func TestLabFromTheCommandLine(t *testing.T) {
 	looksAround(p)
 	addsACluster(p)
 	injectsFaults(p)
+	log, err := os.ReadFile(filepath.Join(p.dir, "lab.log"))
+	if err != nil || strings.Contains(string(log), "Ctrl-C") {
+		t.Errorf("the log of a lab without a terminal: %v, %s", err, log)
+	}
+	if _, stderr, code := sengu(t, "", "--dir", p.dir, "up", "--detach"); code != 1 || !strings.Contains(stderr, "another lab runs in "+p.dir) {
+		t.Errorf("a second lab in the background of the directory: code %d, %s", code, stderr)
+	}
+	if after, err := os.ReadFile(filepath.Join(p.dir, "lab.log")); err != nil || !bytes.Equal(log, after) {
+		t.Errorf("the log of the lab after the refusal of another: %v, %s", err, after)
+	}
 	if _, stderr, code := sengu(t, "", "--dir", p.dir, "up"); code != 1 || !strings.Contains(stderr, "another lab runs in "+p.dir) {
 		t.Errorf("a second lab in the directory: code %d, %s", code, stderr)
 	}
@@ -165,6 +201,13 @@ func injectsFaults(p person) {
 	p.run("", "inject", "one", "api-errors", "--code", "500", "--times", "1")
 	p.run("", "inject", "one", "quota-exceeded", "--pool", "user")
 	p.reads(p.run("", "inject", "one"), "api-errors", "quota-exceeded")
+	var left []labapi.Fault
+	if err := json.Unmarshal([]byte(p.run("", "inject", "one", "-o", "json")), &left); err != nil || len(left) != 2 {
+		p.Errorf("inject -o json: %v, %v", left, err)
+	}
+	if _, stderr, code := sengu(p.T, "", "--dir", p.dir, "inject", "one", "api-hangs", "--times", "2"); code != 2 || !strings.Contains(stderr, "it takes seconds") {
+		p.Errorf("a fault with a flag that is not its own: code %d, %s", code, stderr)
+	}
 	p.run("", "inject", "one", "--clear")
 	p.reads(p.run("", "inject", "one"), "no fault")
 }

@@ -19,19 +19,17 @@ func newStatus(o *options) *cobra.Command {
 	command := &cobra.Command{
 		Use:     "status",
 		Short:   "Show the clusters of the lab",
-		Example: "  sengu-lab status\n  sengu-lab status -o wide",
+		Example: "  sengu-lab status\n  sengu-lab status -o wide\n  sengu-lab status -o json",
 		Args:    arguments(0, 0),
 		RunE:    func(command *cobra.Command, _ []string) error { return status(command.Context(), o, output) },
 	}
-	command.Flags().StringVarP(&output, "output", "o", "", "json, yaml or wide")
+	addOutput(command, &output, "json", "yaml", "wide")
 	return command
 }
 
 func status(ctx context.Context, o *options, output string) error {
-	switch output {
-	case "", "wide", "json", "yaml":
-	default:
-		return misused("--output is json, yaml or wide, not %q", output)
+	if err := checkOutput(output, "json", "yaml", "wide"); err != nil {
+		return err
 	}
 	client, err := o.client()
 	if err != nil {
@@ -85,10 +83,11 @@ func count(pools ...labapi.NodePool) (ready, nodes int) {
 
 func newCluster(o *options) *cobra.Command {
 	command := &cobra.Command{
-		Use:   "cluster",
-		Short: "Create, delete and list clusters of a running lab",
-		Args:  arguments(0, 0),
-		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
+		Use:     "cluster",
+		Short:   "Create, delete and list clusters of a running lab",
+		Example: "  sengu-lab cluster create -f cluster.yaml\n  sengu-lab cluster list\n  sengu-lab cluster delete extra",
+		Args:    arguments(0, 0),
+		RunE:    func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
 	var file string
 	create := &cobra.Command{
@@ -120,6 +119,7 @@ func newCluster(o *options) *cobra.Command {
 	remove := &cobra.Command{
 		Use:               "delete CLUSTER",
 		Short:             "Stop a cluster and remove its data",
+		Example:           "  sengu-lab cluster delete extra",
 		Args:              arguments(1, 1),
 		ValidArgsFunction: o.completeClusters,
 		RunE: func(command *cobra.Command, given []string) error {
@@ -136,10 +136,10 @@ func newCluster(o *options) *cobra.Command {
 	}
 	var output string
 	list := &cobra.Command{
-		Use: "list", Short: "List the clusters, as status does", Args: arguments(0, 0),
+		Use: "list", Short: "List the clusters, as status does", Example: "  sengu-lab cluster list -o json", Args: arguments(0, 0),
 		RunE: func(command *cobra.Command, _ []string) error { return status(command.Context(), o, output) },
 	}
-	list.Flags().StringVarP(&output, "output", "o", "", "json, yaml or wide")
+	addOutput(list, &output, "json", "yaml", "wide")
 	command.AddCommand(create, remove, list)
 	return command
 }

@@ -19,12 +19,9 @@ import (
 	"sengu.dev/sengu/internal/lab"
 )
 
-// logName is where a detached lab writes.
-const logName = "lab.log"
-
 func newUp(o *options) *cobra.Command {
 	var file string
-	var detach bool
+	var detach, detached bool
 	command := &cobra.Command{
 		Use:   "up",
 		Short: "Start a lab, or go on with the one of the directory",
@@ -40,13 +37,18 @@ func newUp(o *options) *cobra.Command {
 			if detach {
 				return upDetached(command.Context(), o, fleet)
 			}
-			return up(command.Context(), o, fleet)
+			return up(command.Context(), o, fleet, detached)
 		},
 	}
 	command.Flags().StringVarP(&file, "file", "f", "", "fleet file, - for standard input (default: a fleet of four clusters)")
 	command.Flags().BoolVar(&detach, "detach", false, "return when the lab is up and leave it running")
+	command.Flags().BoolVar(&detached, backgroundFlag, false, "")
+	_ = command.Flags().MarkHidden(backgroundFlag) // it exists
 	return command
 }
+
+// backgroundFlag tells the lab that upDetached starts that nobody can press Ctrl-C on it.
+const backgroundFlag = "in-background"
 
 // readFleet returns nil for the default fleet.
 func readFleet(in io.Reader, file string) ([]byte, error) {
@@ -67,7 +69,7 @@ func readFleet(in io.Reader, file string) ([]byte, error) {
 	return content, nil
 }
 
-func up(ctx context.Context, o *options, fleet []byte) error {
+func up(ctx context.Context, o *options, fleet []byte, detached bool) error {
 	binary, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find the lab's program: %w", err)
@@ -82,7 +84,9 @@ func up(ctx context.Context, o *options, fleet []byte) error {
 	}
 	fmt.Fprintf(o.Out, "the lab is up after %.1f s: %s\n", time.Since(began).Seconds(), strings.Join(running.Clusters(), ", "))
 	fmt.Fprintf(o.Out, "management API: %s, its token is in %s\n", running.Endpoint(), filepath.Join(running.Dir(), "lab.json"))
-	fmt.Fprintln(o.Out, "Ctrl-C stops it")
+	if !detached {
+		fmt.Fprintln(o.Out, "Ctrl-C stops it")
+	}
 	<-ctx.Done()
 	fmt.Fprintln(o.Out, "stopping")
 	return running.Close()
@@ -90,10 +94,18 @@ func up(ctx context.Context, o *options, fleet []byte) error {
 
 // upDetached starts the same command in a session of its own and shows what it says until it is up.
 func upDetached(ctx context.Context, o *options, fleet []byte) error {
+	binary, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the lab's program: %w", err)
+	}
+	// Before the log is made: what is refused leaves nothing behind, and the log of a lab that runs there stays.
+	if err := lab.Check(lab.Config{Dir: o.dir, Fleet: fleet, Binary: binary}); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(o.dir, 0o700); err != nil {
 		return fmt.Errorf("make the lab's directory: %w", err)
 	}
-	path := filepath.Join(o.dir, logName)
+	path := filepath.Join(o.dir, lab.LogFile)
 	written, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the lab's log: %w", err)
@@ -104,11 +116,7 @@ func upDetached(ctx context.Context, o *options, fleet []byte) error {
 		return fmt.Errorf("open the lab's log: %w", err)
 	}
 	defer read.Close()
-	binary, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find the lab's program: %w", err)
-	}
-	command := exec.Command(binary, "up", "--dir", o.dir)
+	command := exec.Command(binary, "up", "--dir", o.dir, "--"+backgroundFlag)
 	if fleet != nil {
 		command.Args = append(command.Args, "--file", "-")
 		command.Stdin = strings.NewReader(string(fleet))
@@ -146,7 +154,10 @@ func newDown(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "down",
 		Short: "Stop the lab of the directory and remove all its data",
-		Args:  arguments(0, 0),
+		Long: "Stop the lab of the directory, also one that is still starting, and remove all its data. Files that are not the\n" +
+			"lab's stay. Where there is no lab, nothing is done.",
+		Example: "  sengu-lab down\n  sengu-lab down --dir /tmp/other-lab",
+		Args:    arguments(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			if err := lab.Down(o.dir); err != nil {
 				return err

@@ -5,8 +5,6 @@ package fleet
 import (
 	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -14,10 +12,17 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// maxNodes of a pool: more than that a laptop does not play in reasonable time.
-const maxNodes = 1000
+// More nodes in a pool, or replicas of a workload, a laptop does not play in reasonable time.
+const (
+	maxNodes    = 1000
+	maxReplicas = 10000
+)
 
-var version = regexp.MustCompile(`^1\.\d+(\.\d+)?$`)
+var (
+	version = regexp.MustCompile(`^1\.\d+(\.\d+)?$`)
+	// share is what an API server takes for a budget: strconv would also read "+5%".
+	share = regexp.MustCompile(`^(\d+|\d{1,2}%|100%)$`)
+)
 
 // check looks at a whole file and fills in the defaults.
 func (f *File) check(root *yaml.Node) error {
@@ -46,6 +51,9 @@ func (c *Cluster) check(at place) error {
 	}
 	if !version.MatchString(c.Version) {
 		return at.at("version").wrong("%q is not a version such as 1.36 or 1.36.0", c.Version)
+	}
+	if len(validation.IsValidLabelValue(c.Region)) > 0 {
+		return at.at("region").wrong("%q cannot be a label's value", c.Region)
 	}
 	if len(c.NodePools) == 0 {
 		return at.at("nodePools").wrong("name at least one node pool")
@@ -96,14 +104,6 @@ func (p *NodePool) check(at place) error {
 	if p.Count < 1 || p.Count > maxNodes {
 		return at.at("count").wrong("%d is not from 1 to %d", p.Count, maxNodes)
 	}
-	setDefault(&p.CPU, "4")
-	setDefault(&p.Memory, "16Gi")
-	if p.MaxPods == 0 {
-		p.MaxPods = 110
-	}
-	if p.MaxPods < 1 {
-		return at.at("maxPods").wrong("%d is less than 1", p.MaxPods)
-	}
 	if p.Version != "" && !version.MatchString(p.Version) {
 		return at.at("version").wrong("%q is not a version such as 1.36 or 1.36.0", p.Version)
 	}
@@ -114,6 +114,18 @@ func (p *NodePool) check(at place) error {
 	}
 	if len(validation.IsValidLabelValue(p.Image)) > 0 {
 		return at.at("image").wrong("%q cannot be a label's value", p.Image)
+	}
+	return p.checkCapacity(at)
+}
+
+func (p *NodePool) checkCapacity(at place) error {
+	setDefault(&p.CPU, "4")
+	setDefault(&p.Memory, "16Gi")
+	if p.MaxPods == 0 && !at.at("maxPods").isWritten(at) {
+		p.MaxPods = 110
+	}
+	if p.MaxPods < 1 {
+		return at.at("maxPods").wrong("%d is less than 1", p.MaxPods)
 	}
 	if err := checkQuantity(p.CPU, at.at("cpu")); err != nil {
 		return err
@@ -132,15 +144,8 @@ func (w *Workload) check(at place) error {
 	if err := checkName(w.Namespace, at.at("namespace")); err != nil {
 		return err
 	}
-	if w.Replicas < 0 {
-		return at.at("replicas").wrong("%d is less than 0", w.Replicas)
-	}
-	if w.Kind == DaemonSet || w.Kind == Pod {
-		if w.Replicas != 0 {
-			return at.at("replicas").wrong("a %s has no replicas", w.Kind)
-		}
-	} else if w.Replicas == 0 {
-		w.Replicas = 1
+	if err := w.checkReplicas(at); err != nil {
+		return err
 	}
 	if grace := w.TerminationGracePeriod.Or(0); grace%time.Second != 0 {
 		return at.at("terminationGracePeriod").wrong("%s is not a whole number of seconds", grace)
@@ -155,6 +160,21 @@ func (w *Workload) check(at place) error {
 	return w.PDB.check(at.at("pdb"))
 }
 
+func (w *Workload) checkReplicas(at place) error {
+	place := at.at("replicas")
+	written := w.Replicas != 0 || place.isWritten(at)
+	switch {
+	case (w.Kind == DaemonSet || w.Kind == Pod) && written:
+		return place.wrong("a %s has no replicas", w.Kind)
+	case written && (w.Replicas < 1 || w.Replicas > maxReplicas):
+		return place.wrong("%d is not from 1 to %d", w.Replicas, maxReplicas)
+	case w.Kind == DaemonSet || w.Kind == Pod:
+	case !written:
+		w.Replicas = 1
+	}
+	return nil
+}
+
 func (p *PDB) check(at place) error {
 	if (p.MinAvailable == "") == (p.MaxUnavailable == "") {
 		return at.wrong("set exactly one of minAvailable and maxUnavailable")
@@ -163,8 +183,7 @@ func (p *PDB) check(at place) error {
 	if value == "" {
 		field, value = "maxUnavailable", p.MaxUnavailable
 	}
-	number, err := strconv.Atoi(strings.TrimSuffix(value, "%"))
-	if err != nil || number < 0 || strings.HasSuffix(value, "%") && number > 100 {
+	if !share.MatchString(value) {
 		return at.at(field).wrong("%q is neither a number nor a percentage up to 100%%", value)
 	}
 	return nil

@@ -27,6 +27,16 @@ func TestDefaultFleet(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the default fleet (-want +got):\n%s", diff)
 	}
+	// The clusters share their workloads through an anchor of YAML.
+	for _, c := range file.Clusters {
+		replicas := map[string]int{}
+		for _, w := range c.Workloads {
+			replicas[w.Name] = w.Replicas
+		}
+		if replicas["web"] != 6 || replicas["import-catalogue"] != 1 || replicas["node-agent"] != 0 {
+			t.Errorf("the replicas of %s are %v", c.Name, replicas)
+		}
+	}
 }
 
 func TestWhatIsNotWrittenHasADefault(t *testing.T) {
@@ -101,9 +111,9 @@ func TestMistakesNameLineAndField(t *testing.T) {
 		"no clusters":               {"nodes: {}", 1, "clusters", "at least one cluster"},
 		"not YAML":                  {"clusters: [", 1, "", "did not find"},
 		"two documents":             {cluster("name: a", `version: "1.36"`, "nodePools: [{name: u, count: 1}]") + "---\n{}\n", 0, "", "more than one document"},
-		"an unknown field":          {cluster("name: wrong", "size: 3"), 6, "size", "no such field"},
-		"a text where a number is":  {pool("name: user, count: many"), 8, "", `"many" does not fit here: want a whole number`},
-		"a list where a text is":    {cluster("name: [a]"), 5, "", "want a text"},
+		"an unknown field":          {cluster("name: wrong", "size: 3"), 6, "clusters[1].size", "no such field"},
+		"a text where a number is":  {pool("name: user, count: many"), 8, "clusters[1].nodePools[0].count", `"many" does not fit here: want a whole number`},
+		"a list where a text is":    {cluster("name: [a]"), 5, "clusters[1].name", "what is written does not fit here: want a text"},
 		"no name":                   {cluster(`version: "1.36"`), 5, "clusters[1].name", "name is missing"},
 		"a name with capitals":      {cluster("name: Wrong"), 5, "clusters[1].name", "lower-case"},
 		"a name that is too long":   {cluster("name: " + strings.Repeat("x", 41)), 5, "clusters[1].name", "at most 40"},
@@ -122,8 +132,17 @@ func TestMistakesNameLineAndField(t *testing.T) {
 		"two workloads of one name": {workload("kind: StatefulSet, name: ok"), 10, "clusters[1].workloads[1].name", "two workloads"},
 		"replicas of a DaemonSet":   {workload("kind: DaemonSet, name: a, replicas: 2"), 10, "clusters[1].workloads[1].replicas", "has no replicas"},
 		"an unknown pool":           {workload("kind: Pod, name: a, nodePool: gpu"), 10, "clusters[1].workloads[1].nodePool", "no node pool gpu"},
-		"a delay without a unit":    {workload("kind: Pod, name: a, startDelay: 5"), 10, "", `"5" is not a duration`},
-		"a negative delay":          {workload("kind: Pod, name: a, startDelay: -5s"), 10, "", "not a duration"},
+		"a delay without a unit":    {workload("kind: Pod, name: a, startDelay: 5"), 10, "clusters[1].workloads[1].startDelay", `"5" is not a duration`},
+		"a negative delay":          {workload("kind: Pod, name: a, startDelay: -5s"), 10, "clusters[1].workloads[1].startDelay", "not a duration"},
+		"a delay that is a list":    {workload("kind: Pod, name: a, stopDelay: [1s]"), 10, "clusters[1].workloads[1].stopDelay", "what is written is not a duration"},
+		"a long text for a number":  {pool("name: user, count: as many as there are"), 8, "clusters[1].nodePools[0].count", "want a whole number"},
+		"a region that is no label": {cluster("name: wrong", `version: "1.36"`, "region: Japan East"), 7, "clusters[1].region", "label"},
+		"no pods at all":            {pool("name: user, count: 1, maxPods: 0"), 8, "clusters[1].nodePools[0].maxPods", "less than 1"},
+		"no replicas at all":        {workload("kind: Deployment, name: a, replicas: 0"), 10, "clusters[1].workloads[1].replicas", "from 1 to 10000"},
+		"negative replicas":         {workload("kind: Deployment, name: a, replicas: -1"), 10, "clusters[1].workloads[1].replicas", "from 1 to 10000"},
+		"too many replicas":         {workload("kind: Job, name: a, replicas: 99999999999"), 10, "clusters[1].workloads[1].replicas", "from 1 to 10000"},
+		"no replicas of a bare pod": {workload("kind: Pod, name: a, replicas: 0"), 10, "clusters[1].workloads[1].replicas", "has no replicas"},
+		"a budget with a sign":      {workload(`kind: Deployment, name: a, pdb: {maxUnavailable: "+5%"}`), 10, "clusters[1].workloads[1].pdb.maxUnavailable", "percentage"},
 		"half a second of grace":    {workload("kind: Pod, name: a, terminationGracePeriod: 500ms"), 10, "clusters[1].workloads[1].terminationGracePeriod", "whole number of seconds"},
 		"an empty budget":           {workload("kind: Deployment, name: a, pdb: {}"), 10, "clusters[1].workloads[1].pdb", "exactly one"},
 		"a budget with both":        {workload("kind: Deployment, name: a, pdb: {minAvailable: 1, maxUnavailable: 1}"), 10, "clusters[1].workloads[1].pdb", "exactly one"},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,6 +23,10 @@ type FieldError struct {
 	Field string
 	// Problem is what is wrong, without a full stop.
 	Problem string
+
+	// about is the key or the value that the problem was seen at, and tag that of the value, while the field is
+	// looked for.
+	about, tag string
 }
 
 // Error returns "line 7: clusters[0].name: problem".
@@ -74,7 +79,7 @@ func decode(content []byte, value any) (*yaml.Node, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(value); err != nil {
-		return nil, decodeError(err)
+		return nil, locate(document.Content[0], decodeError(err))
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, &FieldError{Problem: "the file holds more than one document"}
@@ -89,7 +94,7 @@ var (
 )
 
 // decodeError translates the library's words: people do not know our Go types.
-func decodeError(err error) error {
+func decodeError(err error) *FieldError {
 	text := err.Error()
 	if typed, ok := errors.AsType[*yaml.TypeError](err); ok {
 		text = typed.Errors[0]
@@ -103,11 +108,59 @@ func decodeError(err error) error {
 		result.Problem = match[2]
 	}
 	if match := unknownField.FindStringSubmatch(result.Problem); match != nil {
-		result.Field, result.Problem = match[1], "there is no such field"
+		result.about, result.Problem = match[1], "there is no such field"
+		result.Field = match[1]
 	} else if match := wrongType.FindStringSubmatch(result.Problem); match != nil {
-		result.Problem = fmt.Sprintf("%q does not fit here: want %s", match[2], wanted(match[3]))
+		result.tag, result.about = "!!"+match[1], match[2]
+		result.Problem = fmt.Sprintf("%s does not fit here: want %s", quoted(match[2]), wanted(match[3]))
 	}
 	return result
+}
+
+// quoted is a value as people wrote it, or what stands for a list or fields, which have none.
+func quoted(value string) string {
+	if value == "" {
+		return "what is written"
+	}
+	return strconv.Quote(value)
+}
+
+// locate fills in the path of the field that an error of the library is about: it tells the line and, of a long
+// value, only the beginning.
+func locate(root *yaml.Node, e *FieldError) *FieldError {
+	about := strings.TrimSuffix(e.about, "...")
+	isKey := e.tag == ""
+	walk(place{root: root}, func(key *yaml.Node, value place) bool {
+		node := value.root
+		if isKey {
+			node = key
+		}
+		if node == nil || node.Line != e.Line || !strings.HasPrefix(node.Value, about) || !isKey && node.ShortTag() != e.tag {
+			return false
+		}
+		e.Field = value.path
+		return value.path != ""
+	})
+	return e
+}
+
+// walk visits all places below one, those of fields with their key, until visit returns true.
+func walk(at place, visit func(key *yaml.Node, value place) bool) bool {
+	content := at.root.Content
+	for i := range content {
+		var key *yaml.Node
+		next := at.item(i)
+		if at.root.Kind == yaml.MappingNode {
+			if i%2 == 1 {
+				continue
+			}
+			key, next = content[i], at.at(content[i].Value)
+		}
+		if visit(key, next) || walk(next, visit) {
+			return true
+		}
+	}
+	return false
 }
 
 // wanted names a Go type in words.
@@ -129,7 +182,7 @@ func wanted(goType string) string {
 func (d *Duration) UnmarshalYAML(node *yaml.Node) error {
 	value, err := time.ParseDuration(node.Value)
 	if err != nil || value < 0 {
-		return &FieldError{Line: node.Line, Problem: fmt.Sprintf("%q is not a duration such as 1.5s or 300ms", node.Value)}
+		return &FieldError{Line: node.Line, Problem: quoted(node.Value) + " is not a duration such as 1.5s or 300ms", about: node.Value, tag: node.ShortTag()}
 	}
 	*d = Of(value)
 	return nil
@@ -141,8 +194,17 @@ type place struct {
 	path string
 }
 
+// tree is the place's, also where an anchor of the document is repeated.
+func (p place) tree() *yaml.Node {
+	if p.root != nil && p.root.Kind == yaml.AliasNode {
+		return p.root.Alias
+	}
+	return p.root
+}
+
 // at goes to a field of an object.
 func (p place) at(field string) place {
+	p.root = p.tree()
 	next := place{root: p.root, path: field}
 	if p.path != "" {
 		next.path = p.path + "." + field
@@ -160,12 +222,16 @@ func (p place) at(field string) place {
 
 // item goes to an entry of a list.
 func (p place) item(index int) place {
+	p.root = p.tree()
 	next := place{root: p.root, path: fmt.Sprintf("%s[%d]", p.path, index)}
 	if p.root != nil && p.root.Kind == yaml.SequenceNode && index < len(p.root.Content) {
 		next.root = p.root.Content[index]
 	}
 	return next
 }
+
+// isWritten says whether the place, a field of the parent, is in the document: only then has it a tree of its own.
+func (p place) isWritten(parent place) bool { return p.root != parent.tree() }
 
 // wrong is an error at the place. A field that is not written has the line of what it is missing in.
 func (p place) wrong(format string, arguments ...any) error {

@@ -19,7 +19,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"sync"
 	"time"
 )
 
@@ -27,10 +26,6 @@ import (
 type Proxy struct {
 	gate   *gate
 	server *http.Server
-
-	mu       sync.Mutex
-	status   int // of the answers to fail
-	failures int // how many are left; -1: no end
 }
 
 // Config says where a proxy listens and what it stands in front of.
@@ -42,6 +37,8 @@ type Config struct {
 	Roots       *x509.CertPool
 	// Backend is the address of the API server, host:port.
 	Backend string
+	// Failing is asked for each request whether it is to be answered with a status instead of by the backend.
+	Failing func() (status int, ok bool)
 }
 
 // Start starts a proxy.
@@ -69,7 +66,7 @@ func Start(c Config) *Proxy {
 	}
 	p.server = &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if status, fails := p.fails(); fails {
+			if status, fails := c.Failing(); fails {
 				refuse(w, status)
 				return
 			}
@@ -87,33 +84,10 @@ func Start(c Config) *Proxy {
 // Set opens, freezes or cuts all connections, present and future.
 func (p *Proxy) Set(m Mode) { p.gate.set(m) }
 
-// Fail answers the next requests with the status, times of them; 0: until Fail is called again with status 0.
-func (p *Proxy) Fail(status, times int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.status, p.failures = status, times
-	if times == 0 && status != 0 {
-		p.failures = -1
-	}
-}
-
 // Close ends all connections and the listener.
 func (p *Proxy) Close() {
 	p.gate.set(Cut)
 	_ = p.server.Close()
-}
-
-// fails takes one failure, if there is one left.
-func (p *Proxy) fails() (status int, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.status == 0 || p.failures == 0 {
-		return 0, false
-	}
-	if p.failures > 0 {
-		p.failures--
-	}
-	return p.status, true
 }
 
 // refuse answers as an API server does, so that clients read the code.

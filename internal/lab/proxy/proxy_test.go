@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -21,6 +22,8 @@ type way struct {
 	proxy  *Proxy
 	url    string
 	client *http.Client
+	// failures are how many requests are still to be answered with a 502.
+	failures *atomic.Int32
 }
 
 func build(t *testing.T) way {
@@ -34,13 +37,15 @@ func build(t *testing.T) way {
 		t.Fatal(err)
 	}
 	roots := backend.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	failures := new(atomic.Int32)
 	p := Start(Config{
 		Listener: listener, Certificate: backend.TLS.Certificates[0], Roots: roots, Backend: backend.Listener.Addr().String(),
+		Failing: func() (int, bool) { return http.StatusBadGateway, failures.Add(-1) >= 0 },
 	})
 	t.Cleanup(p.Close)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true}
 	t.Cleanup(transport.CloseIdleConnections)
-	return way{t, p, "https://" + listener.Addr().String(), &http.Client{Transport: transport}}
+	return way{t, p, "https://" + listener.Addr().String(), &http.Client{Transport: transport}, failures}
 }
 
 // ask sends a request with a token and gives up after the patience.
@@ -98,24 +103,16 @@ func TestModes(t *testing.T) {
 	}
 }
 
-func TestFailuresAreCounted(t *testing.T) {
+func TestFailingRequestsAreAnsweredAsByAnAPIServer(t *testing.T) {
 	w := build(t)
 	w.proxy.Set(Open)
-	w.proxy.Fail(http.StatusInternalServerError, 2)
+	w.failures.Store(2)
 	for range 2 {
 		status, answer, err := w.ask(10 * time.Second)
-		if status != http.StatusInternalServerError || !strings.Contains(answer, `"kind":"Status"`) {
-			t.Errorf("got %d %q, %v, want a 500 in the words of an API server", status, answer, err)
+		if status != http.StatusBadGateway || !strings.Contains(answer, `"kind":"Status"`) {
+			t.Errorf("got %d %q, %v, want a 502 in the words of an API server", status, answer, err)
 		}
 	}
-	w.answers()
-	w.proxy.Fail(http.StatusBadGateway, 0)
-	for range 5 {
-		if status, _, _ := w.ask(10 * time.Second); status != http.StatusBadGateway {
-			t.Errorf("got %d, want 502 until it is taken back", status)
-		}
-	}
-	w.proxy.Fail(0, 0)
 	w.answers()
 }
 
