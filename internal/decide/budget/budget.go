@@ -65,8 +65,8 @@ func read(limit *intstr.IntOrString) (n int, percent bool, err error) {
 	if !percent {
 		return 0, false, strconv.ErrSyntax
 	}
-	n, err = strconv.Atoi(digits)
-	return n, true, err
+	whole, err := strconv.ParseUint(digits, 10, 31) // no sign: +5% is a slip, not a percentage
+	return int(whole), true, err
 }
 
 // Room is what is left of several limits that hold together.

@@ -116,10 +116,10 @@ func Assign(s *v1alpha1.UpgradeStrategySpec, selector *metav1.LabelSelector, clu
 }
 
 func selectClusters(selector *metav1.LabelSelector, clusters []*v1alpha1.Cluster) ([]*v1alpha1.Cluster, error) {
+	if len(clusters) == 0 {
+		return nil, &Error{v1alpha1.ReasonNoClusters, "the fleet has no clusters: add one with `sengu cluster add`"}
+	}
 	if selector == nil {
-		if len(clusters) == 0 {
-			return nil, &Error{v1alpha1.ReasonNoClusters, "the fleet has no clusters: add one with `sengu cluster add`"}
-		}
 		return clusters, nil
 	}
 	compiled, err := metav1.LabelSelectorAsSelector(selector)
