@@ -39,10 +39,14 @@ func (l *live) Steer(ctx context.Context, owner string, nodes []string) error {
 		return provider.Retry(v1alpha1.ReasonMemberUnreachable, ErrNotSynced, "the cluster's API was just contacted")
 	}
 	taint := corev1.Taint{Key: TaintOutdated, Value: owner, Effect: corev1.TaintEffectPreferNoSchedule}
+	outdated := make(map[string]bool, len(nodes))
+	for _, n := range nodes {
+		outdated[n] = true
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(steerTogether)
 	for _, n := range casts[*corev1.Node](s.nodes.List()) {
-		want := slices.Contains(nodes, n.Name)
+		want := outdated[n.Name]
 		if slices.Equal(steered(n.Spec.Taints, taint, want), n.Spec.Taints) {
 			continue
 		}

@@ -74,6 +74,8 @@ type node struct {
 	Ready       bool
 	Cordoned    bool              `json:",omitempty"`
 	Annotations map[string]string `json:",omitempty"`
+	// Outdated is who asks the scheduler to prefer other nodes; empty: nobody.
+	Outdated string `json:",omitempty"`
 }
 
 func newCluster(key string, spec v1alpha1.SimulatedProvider, c clock.PassiveClock) *Cluster {

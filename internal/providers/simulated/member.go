@@ -19,6 +19,8 @@ const refusedFor = 5 * time.Second
 // access is the played API of a cluster.
 type access struct{ c *Cluster }
 
+var _ member.Steerer = (*access)(nil)
+
 // do changes something; the provider's outages do not reach the cluster's own API.
 func (a *access) do(ctx context.Context, change func(now time.Time) error) error {
 	if err := ctx.Err(); err != nil {
@@ -86,6 +88,29 @@ func (a *access) Uncordon(ctx context.Context, node, owner string) error {
 	})
 }
 
+// Steer gives exactly these nodes the mark of the owner, and takes it off all others.
+func (a *access) Steer(ctx context.Context, owner string, nodes []string) error {
+	outdated := make(map[string]bool, len(nodes))
+	for _, n := range nodes {
+		outdated[n] = true
+	}
+	return a.do(ctx, func(now time.Time) error {
+		changed := false
+		for _, n := range a.c.Nodes {
+			mark := ""
+			if outdated[n.Name] {
+				mark = owner
+			}
+			changed = changed || n.Outdated != mark
+			n.Outdated = mark
+		}
+		if changed {
+			a.c.changed(now)
+		}
+		return nil
+	})
+}
+
 // Quarantine leaves a node of this owner cordoned and notes why.
 func (a *access) Quarantine(ctx context.Context, node, owner, reason string) error {
 	return a.do(ctx, func(now time.Time) error {
@@ -127,7 +152,7 @@ func (a *access) Evict(ctx context.Context, ref member.PodRef) error {
 		healthy, desired := m.healthy(), m.desired()
 		// As the API server does it: a pod without a node always may go, one that is not Ready may when the budget is
 		// kept without it, and a Ready one may when the budget is still kept afterwards.
-		free := p.Node == "" || (!p.Ready && healthy >= desired) || healthy > desired
+		free := p.Node == "" || (!p.Ready && healthy >= desired && desired > 0) || healthy > desired
 		if !free {
 			p.refusedUntil = now.Add(refusedFor)
 			a.c.view = nil

@@ -66,7 +66,7 @@ func (c *Cluster) makePod(now time.Time) {
 	m.Pods, m.moving = append(m.Pods, p), append(m.moving, p)
 }
 
-// schedule binds pods without a node to the emptiest nodes that take pods.
+// schedule binds pods without a node to the emptiest nodes that take pods, those that are not outdated first.
 func (c *Cluster) schedule(now time.Time) {
 	var load map[string]int
 	for _, p := range c.Member.moving {
@@ -76,18 +76,29 @@ func (c *Cluster) schedule(now time.Time) {
 		if load == nil {
 			load = c.Member.load()
 		}
-		best := ""
-		for _, n := range c.Nodes {
-			if n.Ready && !n.Cordoned && (best == "" || load[n.Name] < load[best]) {
-				best = n.Name
-			}
-		}
-		if best == "" {
+		best := c.roomiest(load)
+		if best == nil {
 			return
 		}
-		load[best]++
-		p.Node, p.ReadyAt = best, now.Add(c.podDelay())
+		load[best.Name]++
+		p.Node, p.ReadyAt = best.Name, now.Add(c.podDelay())
 	}
+}
+
+// roomiest node that takes pods; nil: none does.
+func (c *Cluster) roomiest(load map[string]int) *node {
+	var best *node
+	for _, n := range c.Nodes {
+		if !n.Ready || n.Cordoned {
+			continue
+		}
+		preferred := best == nil || (n.Outdated == "" && best.Outdated != "")
+		equal := best != nil && (n.Outdated == "") == (best.Outdated == "")
+		if preferred || equal && load[n.Name] < load[best.Name] {
+			best = n
+		}
+	}
+	return best
 }
 
 // load is how many pods each node has that stay.

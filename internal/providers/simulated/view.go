@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"sengu.dev/sengu/internal/member"
 	"sengu.dev/sengu/provider"
 )
 
@@ -69,12 +70,16 @@ func (c *Cluster) look() *view {
 }
 
 func (n *node) object() *corev1.Node {
+	var taints []corev1.Taint
+	if n.Outdated != "" {
+		taints = []corev1.Taint{{Key: member.TaintOutdated, Value: n.Outdated, Effect: corev1.TaintEffectPreferNoSchedule}}
+	}
 	return &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: n.Name, UID: types.UID(n.Name), Annotations: n.Annotations,
 			Labels: map[string]string{provider.NodePoolLabel: poolName, provider.NodeImageLabel: n.Image},
 		},
-		Spec: corev1.NodeSpec{Unschedulable: n.Cordoned},
+		Spec: corev1.NodeSpec{Unschedulable: n.Cordoned, Taints: taints},
 		Status: corev1.NodeStatus{
 			NodeInfo:   corev1.NodeSystemInfo{KubeletVersion: "v" + n.Version},
 			Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: status(n.Ready), LastTransitionTime: metav1.NewTime(n.Since)}},
