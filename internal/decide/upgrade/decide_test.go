@@ -283,6 +283,30 @@ func TestAClusterThatLeftTheFleet(t *testing.T) {
 	}
 }
 
+// TestAnOldNodeThatComesLate: somebody adds a node of the old version to a pool that is finished. It is on no target, so
+// the upgrade does not succeed.
+func TestAnOldNodeThatComesLate(t *testing.T) {
+	p := newPlay(t, shop("1.36.3", 2, 2, 1), "1.37.2").limits(1, 0).
+		when("an old node is added", inPool("user", drainingNode), func(p *play) {
+			p.addNode(p.pools["system"], "1.36.3", "linux-1").readyAt = p.now
+			p.pools["system"].desired++
+		})
+	p.run().wants(v1alpha1.ClusterUpgradePhaseFailed, v1alpha1.ReasonVerifyTimeout)
+	if says := p.upgrade.Status.Message; !strings.Contains(says, "of pool system is not on the target") {
+		t.Errorf("it says %q, want the node that is not on the target", says)
+	}
+}
+
+// TestACordonThatTheRecordDoesNotKnow: a record that was restored from a backup may be older than our marks. The drain of
+// such a node begins anew; it is not over its time because nobody knows when it began.
+func TestACordonThatTheRecordDoesNotKnow(t *testing.T) {
+	w := newWorld(1, "1.36.3")
+	w.addPool("user", v1alpha1.PoolModeUser, 3, "1.36.3", "linux-1")
+	w.addApp("web", 6, 1, 10*time.Second, 5*time.Second)
+	w.nodes["user-02"].cordoned, w.nodes["user-02"].owner = true, "u1"
+	newPlay(t, w, "1.37.2").limits(0, 1).run().wants(v1alpha1.ClusterUpgradePhaseSucceeded, "")
+}
+
 // TestAForeignCordonIsGivenBack: a node that somebody else had cordoned is drained like any other, and when the
 // upgrade lets it go before it was replaced, it is as it was.
 func TestAForeignCordonIsGivenBack(t *testing.T) {

@@ -69,6 +69,7 @@ func (p *pass) survey(s planned, pool Pool, t target) *renewal {
 		if m := p.members[n.Name]; m != nil {
 			node.ready, node.readySince, node.cordoned, node.ours = m.Ready, m.ReadySince, m.Cordoned, m.CordonedByUs
 		}
+		node.since = p.now // one with our mark that the record does not know, as after a restored backup, begins anew
 		for _, d := range rec.Draining {
 			if d.Name == n.Name && d.Since != nil {
 				node.state, node.since = d.State, d.Since.Time
