@@ -24,7 +24,7 @@ func Run(ctx context.Context, hub client.Client, run *v1alpha1.UpgradeRun, a rol
 	case rollout.ActionSetState:
 		return nil, patchUpgrade(ctx, hub, run.Namespace, a.Upgrade, func(u *v1alpha1.ClusterUpgrade) { u.Spec.State = a.State })
 	case rollout.ActionRetry:
-		if err := Claim(ctx, hub, run, a.Cluster); err != nil {
+		if err := claim(ctx, hub, run, a); err != nil {
 			return nil, err
 		}
 		return nil, patchUpgrade(ctx, hub, run.Namespace, a.Upgrade, func(u *v1alpha1.ClusterUpgrade) {
@@ -39,40 +39,54 @@ func Run(ctx context.Context, hub client.Client, run *v1alpha1.UpgradeRun, a rol
 }
 
 func startCluster(ctx context.Context, hub client.Client, run *v1alpha1.UpgradeRun, a rollout.Action) (client.Object, error) {
-	if err := Claim(ctx, hub, run, a.Cluster); err != nil {
+	if err := claim(ctx, hub, run, a); err != nil {
 		return nil, err
 	}
 	u := &v1alpha1.ClusterUpgrade{ObjectMeta: ownedBy(run, a.Upgrade), Spec: *a.Spec}
 	u.Labels[v1alpha1.LabelCluster] = a.Cluster
 	u.Finalizers = []string{v1alpha1.FinalizerSafePoint}
-	return created(u, hub.Create(ctx, u))
+	return created(ctx, hub, run, u)
 }
 
 func createGate(ctx context.Context, hub client.Client, run *v1alpha1.UpgradeRun, a rollout.Action) (client.Object, error) {
 	g := &v1alpha1.Gate{ObjectMeta: ownedBy(run, a.Gate), Spec: *a.GateSpec}
-	return created(g, hub.Create(ctx, g))
+	return created(ctx, hub, run, g)
 }
 
-// created treats an object that exists as created: an earlier pass did it, and its watch is on the way.
-func created(o client.Object, err error) (client.Object, error) {
-	if apierrors.IsAlreadyExists(err) {
-		return nil, nil
+// created creates an object. One of this run that exists is as good as created: an earlier pass did it, and its watch
+// is on the way. One of another run's is an error: what it says was not said of this run.
+func created(ctx context.Context, hub client.Client, run *v1alpha1.UpgradeRun, o client.Object) (client.Object, error) {
+	err := hub.Create(ctx, o)
+	if !apierrors.IsAlreadyExists(err) {
+		if err != nil {
+			return nil, err
+		}
+		return o, nil
 	}
-	if err != nil {
-		return nil, err
+	if err := hub.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
+		return nil, err // not in the cache yet, which its watch ends
 	}
-	return o, nil
+	if !metav1.IsControlledBy(o, run) {
+		return nil, fmt.Errorf("%s exists already and belongs to another run: delete that run, or give this one another name", o.GetName())
+	}
+	return nil, nil
 }
 
-// Claim reserves a cluster for a run, so that no other run starts on it. The write is conditional on the
-// version that was read: of two runs that claim at the same instant one gets a conflict.
-func Claim(ctx context.Context, hub client.Client, run *v1alpha1.UpgradeRun, name string) error {
+// claim reserves a cluster for a run, so that no other run starts on it. The write is conditional on the version that
+// was read: of two runs that claim at the same instant one gets a conflict, and so does one that decided on an older
+// claim than there is now.
+func claim(ctx context.Context, hub client.Client, run *v1alpha1.UpgradeRun, a rollout.Action) error {
 	var c v1alpha1.Cluster
-	if err := hub.Get(ctx, types.NamespacedName{Namespace: run.Namespace, Name: name}, &c); err != nil {
+	if err := hub.Get(ctx, types.NamespacedName{Namespace: run.Namespace, Name: a.Cluster}, &c); err != nil {
 		return err
 	}
-	if c.Status.ActiveRun == run.Name {
+	switch c.Status.ActiveRun {
+	case run.Name:
 		return nil
+	case "", a.Claimed:
+	default:
+		return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("clusters").GroupResource(), a.Cluster,
+			fmt.Errorf("run %s has claimed it meanwhile", c.Status.ActiveRun))
 	}
 	before := c.DeepCopy()
 	c.Status.ActiveRun = run.Name

@@ -89,7 +89,7 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 		Secrets: mgr.GetAPIReader(), Openers: o.Openers, Members: members, Clock: o.Clock,
 	})
 	upgradeChanges, clusterChanges := fanOut(ctx, memberChanges)
-	if err := cluster.Setup(mgr, cluster.Config{Handles: handles, Clock: o.Clock, Changes: clusterChanges, Parallel: orDefault(o.Parallel, 16)}); err != nil {
+	if err := cluster.Setup(mgr, cluster.Config{Handles: handles, Clock: o.Clock, Changes: clusterChanges, Parallel: orDefault(o.Parallel, 16), Backoff: backoff()}); err != nil {
 		return err
 	}
 	if err := clusterupgrade.Setup(mgr, clusterupgrade.Config{Handles: handles, Clock: o.Clock, Changes: upgradeChanges, Parallel: orDefault(o.Parallel, 64), Backoff: backoff()}); err != nil {

@@ -60,14 +60,28 @@ func newFleet(t *testing.T) *fleet {
 // start starts the controllers, as a process that comes up would.
 func (f *fleet) start() {
 	f.t.Helper()
+	stop := f.process(hubtest.Hub(f.t).AdminConfig(), nil)
+	f.stop = func() {
+		if err := stop(); err != nil {
+			f.t.Errorf("the controllers ended with %v", err)
+		}
+		f.stop = func() {}
+	}
+}
+
+// process starts controllers with options of their own, and returns what ends them.
+func (f *fleet) process(cfg *rest.Config, change func(*controller.Options)) (stop func() error) {
+	f.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended, started := make(chan error, 1), make(chan struct{})
-	go func() {
-		ended <- controller.Run(ctx, hubtest.Hub(f.t).AdminConfig(), controller.Options{
-			Clock: clock.RealClock{}, Log: logr.Discard(), Namespace: f.namespace, OnStarted: func() { close(started) },
-			Openers: map[string]observe.Opener{"simulated": f.open},
-		})
-	}()
+	options := controller.Options{
+		Clock: clock.RealClock{}, Log: logr.Discard(), Namespace: f.namespace, OnStarted: func() { close(started) },
+		Openers: map[string]observe.Opener{"simulated": f.open},
+	}
+	if change != nil {
+		change(&options)
+	}
+	go func() { ended <- controller.Run(ctx, cfg, options) }()
 	select {
 	case <-started:
 	case err := <-ended:
@@ -75,12 +89,9 @@ func (f *fleet) start() {
 	case <-time.After(patience):
 		f.t.Fatal("the controllers did not start")
 	}
-	f.stop = func() {
+	return func() error {
 		cancel()
-		if err := <-ended; err != nil {
-			f.t.Errorf("the controllers ended with %v", err)
-		}
-		f.stop = func() {}
+		return <-ended
 	}
 }
 
@@ -279,38 +290,6 @@ func TestTwoRunsNeverWorkOnOneCluster(t *testing.T) {
 	f.untilPhase("second", v1alpha1.RunPhaseSucceeded)
 	if got := f.operations("prod-1"); got["ControlPlane"] != 1 {
 		t.Errorf("operations %v, want one control-plane upgrade", got)
-	}
-}
-
-func TestSenguDrainsTheNodesAndStopLeavesNoneCordoned(t *testing.T) {
-	f := newFleet(t)
-	f.add("prod-1", "production", func(c *v1alpha1.Cluster) {
-		c.Spec.Provider.Simulated.NodeStyle = "Sengu"
-		c.Spec.Provider.Simulated.Nodes = 4
-		c.Spec.NodeRollout.MaxSurge = new(intstr.FromInt32(1))
-	})
-	f.run("to-1-37", "1.37", "production")
-	until(f, "to-1-37-prod-1", &v1alpha1.ClusterUpgrade{}, "draining", func(u *v1alpha1.ClusterUpgrade) bool {
-		return len(u.Status.NodePools) > 0 && len(u.Status.NodePools[0].Draining) > 0
-	})
-	run := &v1alpha1.UpgradeRun{}
-	if err := f.Get(context.Background(), f.key("to-1-37"), run); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Delete(context.Background(), run); err != nil {
-		t.Fatal(err)
-	}
-	deadline := time.Now().Add(patience)
-	for f.Get(context.Background(), f.key("to-1-37"), run) == nil {
-		if time.Now().After(deadline) {
-			t.Fatalf("the run is still there: %s", describe(run))
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	for _, n := range f.nodes("prod-1") {
-		if n.Spec.Unschedulable {
-			t.Errorf("node %s is left cordoned", n.Name)
-		}
 	}
 }
 

@@ -71,6 +71,9 @@ func LookAtCluster(ctx context.Context, handles *Handles, c *v1alpha1.Cluster, n
 	seen.HasMember = true
 	if seen.View, err = access.View(ctx); err != nil {
 		seen.JustContacted = errors.Is(err, member.ErrNotSynced)
+		if provider.CodeOf(err) == provider.CodeUnauthorized {
+			handles.Forget(h.key) // the next look reads the Secret anew, and not what it was up to credentialsAge ago
+		}
 		seen.View, seen.MemberProblem = nil, Problem(justContacted(err))
 		return seen
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -15,8 +16,12 @@ import (
 
 // LookAtRun observes everything that a run depends on. It reads the hub only, so that `sengu run plan` can make
 // the same snapshot as the controller.
+//
+// What belongs to the run is told by the owner's uid and not by its name: an approval that was given to a deleted run
+// is none for its successor of the same name, nor is what that one had upgraded.
 func LookAtRun(ctx context.Context, hub client.Reader, run *v1alpha1.UpgradeRun) (rollout.Snapshot, error) {
-	s := rollout.Snapshot{Run: run, Strategy: run.Spec.Strategy, Deleting: !run.DeletionTimestamp.IsZero(), BusyWith: map[string]string{}}
+	s := rollout.Snapshot{Run: run, Strategy: run.Spec.Strategy, Deleting: !run.DeletionTimestamp.IsZero(),
+		BusyWith: map[string]string{}, Taken: map[string]string{}}
 	if ref := run.Spec.StrategyRef; ref != nil && run.Status.Strategy == nil {
 		var strategy v1alpha1.UpgradeStrategy
 		err := hub.Get(ctx, types.NamespacedName{Namespace: run.Namespace, Name: ref.Name}, &strategy)
@@ -43,7 +48,7 @@ func LookAtRun(ctx context.Context, hub client.Reader, run *v1alpha1.UpgradeRun)
 		return s, err
 	}
 	for i := range gates.Items {
-		if gates.Items[i].Spec.RunRef.Name == run.Name {
+		if metav1.IsControlledBy(&gates.Items[i], run) {
 			s.Gates = append(s.Gates, &gates.Items[i])
 		}
 	}
@@ -51,16 +56,33 @@ func LookAtRun(ctx context.Context, hub client.Reader, run *v1alpha1.UpgradeRun)
 	if err := list(&upgrades); err != nil {
 		return s, err
 	}
+	others := map[string]string{} // run by the name of the cluster upgrade
 	for i := range upgrades.Items {
 		u := &upgrades.Items[i]
-		switch {
-		case u.Spec.RunRef.Name == run.Name:
+		if metav1.IsControlledBy(u, run) {
 			s.Upgrades = append(s.Upgrades, u)
-		case HoldsCluster(u):
+			continue
+		}
+		others[u.Name] = u.Spec.RunRef.Name
+		if HoldsCluster(u) {
 			s.BusyWith[u.Spec.Cluster] = u.Spec.RunRef.Name
 		}
 	}
+	takenNames(&s, others)
 	return s, claims(ctx, hub, run, &s)
+}
+
+// takenNames finds the clusters whose cluster upgrade would have the name of another run's: run a of cluster b-c and
+// run a-b of cluster c, or a run that was deleted and created anew while the objects of the first were going.
+func takenNames(s *rollout.Snapshot, others map[string]string) {
+	if len(others) == 0 {
+		return
+	}
+	for _, c := range s.Clusters {
+		if by, ok := others[rollout.UpgradeName(s.Run.Name, c.Name)]; ok {
+			s.Taken[c.Name] = by
+		}
+	}
 }
 
 // claims adds the clusters that another run has claimed and has no cluster upgrade for yet.

@@ -183,7 +183,13 @@ func (f *fleet) run(wantCode int, args ...string) string {
 // create creates the run, as a person would from a file.
 func (f *fleet) create() {
 	f.t.Helper()
-	f.run(0, "run", "create", "-f", f.write("run.yaml", []byte(toNextMinor)))
+	f.createAs("to-1-37")
+}
+
+// createAs creates it by another name.
+func (f *fleet) createAs(name string) {
+	f.t.Helper()
+	f.run(0, "run", "create", "-f", f.write("run.yaml", []byte(strings.Replace(toNextMinor, "to-1-37", name, 1))))
 }
 
 // hubClient is a client of the hub's API. It is made anew each time: the hub may have been started again.

@@ -99,9 +99,8 @@ func TestStoppedInTheMiddle(t *testing.T) {
 			t.Errorf("node %s is left cordoned (%t) or tainted (%v)", n.Name, n.Spec.Unschedulable, n.Spec.Taints)
 		}
 	}
-	f.run(0, "run", "delete", "to-1-37")
-	f.create()
-	f.run(0, "run", "watch", "to-1-37")
+	f.createAs("further")
+	f.run(0, "run", "watch", "further")
 	f.wantNothingLeft("staging-1", release.Newest)
 }
 

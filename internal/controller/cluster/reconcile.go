@@ -10,6 +10,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -42,6 +43,8 @@ type Config struct {
 	Changes <-chan event.GenericEvent
 	// Parallel passes.
 	Parallel int
+	// Backoff after errors.
+	Backoff workqueue.TypedRateLimiter[ctrl.Request]
 }
 
 type reconciler struct {
@@ -57,7 +60,7 @@ func Setup(mgr ctrl.Manager, c Config) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("cluster").
 		For(&v1alpha1.Cluster{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, activeRunChanged()))).
 		WatchesRawSource(source.Channel(c.Changes, &handler.EnqueueRequestForObject{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: c.Parallel}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: c.Parallel, RateLimiter: c.Backoff}).
 		Complete(r)
 }
 

@@ -5,6 +5,7 @@ package clusterupgrade
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -27,6 +28,7 @@ import (
 	"sengu.dev/sengu/internal/act"
 	"sengu.dev/sengu/internal/decide/upgrade"
 	"sengu.dev/sengu/internal/observe"
+	"sengu.dev/sengu/provider"
 )
 
 // afterConflict is how long the watch of the newer record may take.
@@ -137,7 +139,8 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return r.result(look, d, now, failed), nil
 }
 
-// steer keeps replacements off nodes that will be drained later. While the upgrade runs a failure costs only time.
+// steer keeps replacements off nodes that will be drained later. While the upgrade runs a failure costs only time; one
+// that no repetition ends keeps nothing from its safe point.
 func (r *reconciler) steer(ctx context.Context, look *observe.Upgrade, d upgrade.Decision) error {
 	if look.Snapshot.Member == nil {
 		return nil
@@ -145,6 +148,9 @@ func (r *reconciler) steer(ctx context.Context, look *observe.Upgrade, d upgrade
 	err := act.Steer(ctx, target(look), d.Outdated)
 	if err != nil {
 		ctrl.LoggerFrom(ctx).V(1).Info("nodes could not be marked as outdated", "reason", err.Error())
+	}
+	if errors.Is(err, provider.ErrRejected) {
+		return nil
 	}
 	return err
 }

@@ -3,6 +3,7 @@
 package clusterupgrade
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -21,6 +22,11 @@ func same(a, b v1alpha1.ClusterUpgradeStatus) bool {
 	return equality.Semantic.DeepEqual(a, b)
 }
 
+// backOffs are the waits that the next pass keeps to: one that is not in the record would be asked again at once.
+var backOffs = []string{
+	v1alpha1.ReasonRetrying, v1alpha1.ReasonOperationConflict, v1alpha1.ReasonMemberUnreachable, v1alpha1.ReasonProviderUnreachable,
+}
+
 // onlyProgress says whether two records differ only in what is told to people about a drain under way. Intents,
 // phases, steps and the nodes in hand are never among that.
 func onlyProgress(a, b v1alpha1.ClusterUpgradeStatus) bool {
@@ -28,7 +34,10 @@ func onlyProgress(a, b v1alpha1.ClusterUpgradeStatus) bool {
 }
 
 func withoutProgress(st v1alpha1.ClusterUpgradeStatus) v1alpha1.ClusterUpgradeStatus {
-	st.Drain, st.Waiting, st.Conditions = v1alpha1.DrainCounts{}, nil, nil
+	st.Drain, st.Conditions = v1alpha1.DrainCounts{}, nil
+	if st.Waiting != nil && !slices.Contains(backOffs, st.Waiting.Reason) {
+		st.Waiting = nil
+	}
 	pools := make([]v1alpha1.NodePoolProgress, len(st.NodePools))
 	for i, p := range st.NodePools {
 		p.Draining = append([]v1alpha1.DrainingNode(nil), p.Draining...)

@@ -15,10 +15,13 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"sengu.dev/sengu/api/v1alpha1"
 	"sengu.dev/sengu/internal/act"
@@ -57,8 +60,18 @@ func Setup(mgr ctrl.Manager, c Config) error {
 		Owns(&v1alpha1.Gate{}).
 		Watches(&v1alpha1.Cluster{}, runsOfNamespace).
 		Watches(&v1alpha1.UpgradeStrategy{}, runsOfNamespace).
+		Watches(&v1alpha1.ClusterUpgrade{}, runsOfNamespace, builder.WithPredicates(deleted())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: c.Parallel, RateLimiter: c.Backoff}).
 		Complete(r)
+}
+
+// deleted lets only deletions through: the cluster upgrade of another run may have had the name that a run waits for.
+func deleted() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
+		UpdateFunc:  func(event.UpdateEvent) bool { return false },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
 }
 
 // unfinishedRuns returns the runs that a change of a cluster or strategy can move.

@@ -36,7 +36,8 @@ func withoutProgress(st v1alpha1.UpgradeRunStatus) v1alpha1.UpgradeRunStatus {
 			g.Counts, g.Waiting = v1alpha1.RunCounts{}, nil
 			groups[j] = g
 		}
-		s.Groups, stages[i] = groups, s
+		s.Groups = groups
+		stages[i] = s
 	}
 	st.Stages = stages
 	return st

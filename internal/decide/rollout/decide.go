@@ -90,7 +90,7 @@ func (p *pass) proceed() {
 	case p.s.Run.Spec.State == v1alpha1.RunStateStop:
 		p.st.Phase = v1alpha1.RunPhaseStopping
 		p.wait(v1alpha1.ReasonStoppedByUser, "a person stopped the run: nothing new starts, and what is in flight goes to a safe point")
-		p.toSafePoint(func() { p.end(v1alpha1.RunPhaseStopped) })
+		p.letGoForGood(func() { p.end(v1alpha1.RunPhaseStopped) })
 	case p.st.Phase == v1alpha1.RunPhaseFailed && !p.allSettled():
 		p.waiting = p.st.Waiting
 	case failure != nil && p.onFailure() == v1alpha1.FailureActionStop:
@@ -114,6 +114,24 @@ func (p *pass) toSafePoint(arrived func()) {
 		moving++
 		if state(m.upgrade) == v1alpha1.ClusterUpgradeStateRun {
 			p.setState(m, v1alpha1.ClusterUpgradeStateHold, "the run starts nothing new, and what is in flight goes to a safe point")
+		}
+	}
+	if moving == 0 {
+		arrived()
+	}
+}
+
+// letGoForGood ends the clusters that are in flight or rest at a safe point, and says when all have ended. Nobody can
+// let a stopped run go on, so a cluster that it only held would be kept from every other run for ever.
+func (p *pass) letGoForGood(arrived func()) {
+	moving := 0
+	for _, m := range p.members {
+		if m.state != memberInFlight && (m.state != memberHeld || m.upgrade.Status.Phase != v1alpha1.ClusterUpgradePhaseHeld) {
+			continue
+		}
+		moving++
+		if state(m.upgrade) != v1alpha1.ClusterUpgradeStateSkip {
+			p.setState(m, v1alpha1.ClusterUpgradeStateSkip, "the run was stopped for good, and what is in flight ends at a safe point")
 		}
 	}
 	if moving == 0 {

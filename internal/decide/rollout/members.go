@@ -80,6 +80,9 @@ func (p *pass) stateOf(m *member, skipped bool) memberState {
 	case v1alpha1.ClusterUpgradePhaseSucceeded:
 		return memberSucceeded
 	case v1alpha1.ClusterUpgradePhaseSkipped:
+		if p.s.Run.Spec.State == v1alpha1.RunStateStop && !skipped {
+			return memberHeld // nobody left it out: it was under way when the run was stopped
+		}
 		return memberSkipped
 	case v1alpha1.ClusterUpgradePhaseFailed:
 		switch {

@@ -28,6 +28,9 @@ type Snapshot struct {
 	Gates []*v1alpha1.Gate
 	// BusyWith names, for each cluster that another run works on, that run.
 	BusyWith map[string]string
+	// Taken names, for each cluster whose ClusterUpgrade cannot be created because another one has its name, the run
+	// of that one. It may be an earlier run of this run's name that is still being deleted.
+	Taken map[string]string
 	// Deleting: the run is being deleted, so it must go to a safe point and release its finalizer.
 	Deleting bool
 }
@@ -65,6 +68,9 @@ type Action struct {
 	State v1alpha1.ClusterUpgradeState
 	// Attempt to set, with Retry.
 	Attempt int32
+	// Claimed is the run whose claim the cluster still carries although that run holds it no more, with StartCluster
+	// and Retry; empty: none. A claim that anybody else has made since is not taken over.
+	Claimed string
 	// Gate is the name of the Gate, and GateSpec its spec with CreateGate.
 	Gate     string
 	GateSpec *v1alpha1.GateSpec

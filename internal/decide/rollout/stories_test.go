@@ -3,6 +3,7 @@
 package rollout
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -397,5 +398,75 @@ func TestStatusStandsStill(t *testing.T) {
 	}
 	if first.Status.Waiting.Since.Time != second.Status.Waiting.Since.Time {
 		t.Error("since changed although the run waits for the same")
+	}
+}
+
+// TestMissingEvidenceIsNoPass: a cluster whose health nobody has told yet neither starts, nor soaks, nor succeeds.
+func TestMissingEvidenceIsNoPass(t *testing.T) {
+	nobodySaid := func(w *world, name string) func() {
+		kept := w.clusters[name].Status.Conditions
+		w.clusters[name].Status.Conditions = nil
+		return func() { w.clusters[name].Status.Conditions = kept }
+	}
+	strategy := order("staging", "production")
+	strategy.Stages[0].Soak = soak(5 * time.Minute)
+	w := newWorld(t, strategy, "staging", "production")
+
+	said := nobodySaid(w, "staging-1")
+	if d := w.settle(); len(w.upgrades) > 0 || d.Status.Waiting.Reason != v1alpha1.ReasonClusterNotReady {
+		t.Errorf("%d clusters have started, waiting %+v", len(w.upgrades), d.Status.Waiting)
+	}
+	said()
+	w.settle()
+	if s := w.run.Status.Stages[0]; s.SoakState != v1alpha1.SoakStateCounting {
+		t.Fatalf("the soak is %q, want Counting", s.SoakState)
+	}
+	said = nobodySaid(w, "staging-1")
+	for range 20 {
+		w.now = w.now.Add(time.Minute)
+		w.decide()
+	}
+	if s := w.run.Status.Stages[0]; s.SoakState != v1alpha1.SoakStateInterrupted || w.upgrades["production-2"] != nil {
+		t.Errorf("the soak is %q, production has started: %t", s.SoakState, w.upgrades["production-2"] != nil)
+	}
+	said()
+	for range 10 {
+		w.now = w.now.Add(time.Minute)
+		w.decide()
+	}
+	said = nobodySaid(w, "production-2")
+	if w.settle(); w.run.Status.Phase == v1alpha1.RunPhaseSucceeded {
+		t.Error("it succeeded, and nobody knows whether production is healthy")
+	}
+	said()
+	if w.settle(); w.run.Status.Phase != v1alpha1.RunPhaseSucceeded {
+		t.Errorf("it is %s at the end, want Succeeded", w.run.Status.Phase)
+	}
+}
+
+// TestANameThatIsTaken: the cluster waits aside and says whose it is, and the next takes its turn.
+func TestANameThatIsTaken(t *testing.T) {
+	w := newWorld(t, order("production"), "production", "production")
+	s := w.snapshot()
+	s.Taken = map[string]string{"production-1": "other"}
+	d := Decide(s, w.now)
+	if names := starts(d); !slices.Equal(names, []string{"production-2"}) {
+		t.Errorf("%v start, want production-2", names)
+	}
+	want := "production-1 has to wait: there is a cluster upgrade r-production-1 already, of another run (other): it starts when that one is deleted"
+	if got := d.Status.Stages[0].Groups[0].Waiting; got == nil || got.Reason != v1alpha1.ReasonClusterBusy || got.Message != want {
+		t.Errorf("the group waits for %+v, want %s: %s", got, v1alpha1.ReasonClusterBusy, want)
+	}
+}
+
+// TestAClaimThatIsLeft is told to whoever acts, so that a claim which somebody made since is not taken over.
+func TestAClaimThatIsLeft(t *testing.T) {
+	for name, want := range map[string]string{"": "", "r": "", "ended": "ended"} {
+		w := newWorld(t, order("production"), "production")
+		w.clusters["production-1"].Status.ActiveRun = name
+		d := w.decide()
+		if len(d.Actions) != 1 || d.Actions[0].Claimed != want {
+			t.Errorf("claimed by %q: actions %+v, want a start that says %q", name, d.Actions, want)
+		}
 	}
 }

@@ -171,7 +171,7 @@ func (p *pass) letGo(s *stage, g *group, m *member) {
 		p.setState(m, v1alpha1.ClusterUpgradeStateRun, "the run goes on")
 	case memberToRetry:
 		p.actions = append(p.actions, Action{Kind: ActionRetry, Stage: m.stage, Group: m.group, Cluster: m.name, Upgrade: m.upgrade.Name,
-			Attempt: p.st.Attempt, Reason: "a person asked to retry what failed, with the same target"})
+			Attempt: p.st.Attempt, Claimed: p.claimed(m), Reason: "a person asked to retry what failed, with the same target"})
 	default:
 		p.startCluster(s, g, m)
 		return
@@ -187,11 +187,19 @@ func (p *pass) startCluster(s *stage, g *group, m *member) {
 		return
 	}
 	p.actions = append(p.actions, Action{Kind: ActionStartCluster, Stage: s.spec.Name, Group: g.spec.Name, Cluster: m.name,
-		Upgrade: UpgradeName(p.s.Run.Name, m.name), Spec: spec, Reason: startReason(m.cluster, spec)})
+		Upgrade: UpgradeName(p.s.Run.Name, m.name), Spec: spec, Claimed: p.claimed(m), Reason: startReason(m.cluster, spec)})
 	m.state = memberInFlight
 	if s.st.StartedAt == nil {
 		s.st.StartedAt = p.instant()
 	}
+}
+
+// claimed is the run whose claim is left on a cluster; p.cannotStart has found that it holds it no more.
+func (p *pass) claimed(m *member) string {
+	if by := m.cluster.Status.ActiveRun; by != p.s.Run.Name {
+		return by
+	}
+	return ""
 }
 
 // UpgradeName is the name of the ClusterUpgrade of a cluster in a run.
@@ -214,6 +222,10 @@ func (p *pass) cannotStart(m *member) *v1alpha1.Waiting {
 	}
 	if run := p.s.BusyWith[m.name]; run != "" {
 		return no(v1alpha1.ReasonClusterBusy, "run %s works on %s: it starts when that run is done with it", run, m.name)
+	}
+	if run := p.s.Taken[m.name]; run != "" && m.upgrade == nil {
+		return no(v1alpha1.ReasonClusterBusy, "%s has to wait: there is a cluster upgrade %s already, of another run (%s): it starts when that one is deleted",
+			m.name, UpgradeName(p.s.Run.Name, m.name), run)
 	}
 	conditions := m.cluster.Status.Conditions
 	if busy := meta.FindStatusCondition(conditions, v1alpha1.ConditionBusy); busy != nil && busy.Status == metav1.ConditionTrue && busy.Reason == v1alpha1.ReasonOperationRunning {
