@@ -130,8 +130,12 @@ func (l *live) refusal(s *session, a asked, r *RefusedError) error {
 }
 
 // evict calls the eviction subresource. nil: granted, or the pod is gone.
+//
+// The request is not taken back when the caller gives up, as it does when Sengu is stopped: the API server takes a unit
+// of the budget first and deletes the pod then, and a request that ends between the two blocks the budget for the two
+// minutes after which the disruption controller forgets it.
 func (l *live) evict(ctx context.Context, pod PodRef) error {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
 	defer cancel()
 	uid := types.UID(pod.UID)
 	err := l.client.CoreV1().RESTClient().Post().

@@ -3,7 +3,11 @@
 package member
 
 import (
+	"context"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
@@ -11,6 +15,8 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 )
 
 func TestEvictFollowsTheBudget(t *testing.T) {
@@ -138,5 +144,35 @@ func TestEvictionErrors(t *testing.T) {
 				t.Errorf("got %+v, want %+v", refused, tc.want)
 			}
 		})
+	}
+}
+
+// TestAnEvictionUnderWayIsNotTakenBack: Sengu is stopped while the API server has taken a unit of the budget and not
+// deleted the pod yet.
+func TestAnEvictionUnderWayIsNotTakenBack(t *testing.T) {
+	arrived, ended := make(chan struct{}), make(chan error, 1)
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // the server notices that a client is gone only when the body is read
+		close(arrived)
+		select {
+		case <-r.Context().Done():
+			ended <- r.Context().Err()
+		case <-time.After(300 * time.Millisecond):
+			ended <- nil
+			w.WriteHeader(http.StatusCreated)
+		}
+	}))
+	defer api.Close()
+	l := &live{client: kubernetes.NewForConfigOrDie(&rest.Config{Host: api.URL})}
+	ctx, stop := context.WithCancel(t.Context())
+	go func() {
+		<-arrived
+		stop()
+	}()
+	if err := l.evict(ctx, PodRef{Namespace: "shop", Name: "web-1", UID: "u"}); err != nil {
+		t.Errorf("the eviction: %v", err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("the request was taken back: %v", err)
 	}
 }
