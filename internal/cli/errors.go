@@ -90,7 +90,7 @@ func connectionProblem(err error) string {
 	case apierrors.IsUnauthorized(err):
 		return "the hub does not accept these credentials: get new ones with 'sengu hub kubeconfig'"
 	case notServed(err):
-		return "the API server that the kubeconfig leads to does not serve sengu.dev: it is not a hub of Sengu"
+		return "the API server that the kubeconfig leads to does not serve sengu.dev: it is not a hub of Sengu, and 'sengu hub kinds' prints what makes it one"
 	case errors.As(err, &authority):
 		return "the hub's certificate is not from the authority in the kubeconfig: get a new kubeconfig with 'sengu hub kubeconfig'"
 	case errors.As(err, &request):

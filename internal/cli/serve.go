@@ -78,7 +78,7 @@ func ended(c *cobra.Command, err error) error {
 }
 
 func (a *app) hubCommand() *cobra.Command {
-	return a.group("hub", "Give access to a hub", "Give access to a hub of 'sengu serve'.", a.hubKubeconfig())
+	return a.group("hub", "Give access to a hub, or make one", "Give access to a hub of 'sengu serve', or make a cluster of your own one.", a.hubKubeconfig(), a.hubKinds())
 }
 
 func (a *app) hubKubeconfig() *cobra.Command {

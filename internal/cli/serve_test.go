@@ -5,8 +5,12 @@ package cli_test
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/util/yaml"
 
 	"sengu.dev/sengu/internal/cli"
 	"sengu.dev/sengu/internal/hub/hubtest"
@@ -36,6 +40,27 @@ func TestServeTellsWhyItDied(t *testing.T) {
 	s.config.Serve = func(context.Context, cli.ServeOptions) error { return errors.New("the disk is full") }
 	if r := s.do("serve"); r.code != 1 || r.errOut != "error: the disk is full\n" {
 		t.Errorf("exit code %d: %s", r.code, r.errOut)
+	}
+}
+
+// TestTheKindsArePrinted as kubectl takes them: one document for each kind of the fleet.
+func TestTheKindsArePrinted(t *testing.T) {
+	out := newSession(t).must("hub kinds")
+	documents := yaml.NewYAMLOrJSONDecoder(strings.NewReader(out), 4096)
+	kinds := map[string]bool{}
+	for {
+		var d apiextensionsv1.CustomResourceDefinition
+		if err := documents.Decode(&d); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		kinds[d.Spec.Names.Kind] = true
+	}
+	for _, want := range []string{"Cluster", "ClusterUpgrade", "Gate", "MaintenanceCalendar", "UpgradePolicy", "UpgradeRun", "UpgradeStrategy", "Verification", "Waiver"} {
+		if !kinds[want] {
+			t.Errorf("%s is missing; there are %v", want, kinds)
+		}
 	}
 }
 

@@ -6,7 +6,6 @@ package fleet_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,8 +30,8 @@ import (
 	"sengu.dev/sengu/internal/labapi"
 )
 
-// patience is for a busy machine; each wait is over within seconds.
-const patience = 2 * time.Minute
+// patience is for a busy machine; nearly every wait is over within seconds.
+const patience = 4 * time.Minute
 
 // toNextMinor takes staging before production to 1.37, with a short soak between.
 const toNextMinor = `
@@ -53,40 +52,63 @@ spec:
 
 // fleet is a lab, a hub as a process, and what a person types.
 type fleet struct {
-	t     *testing.T
-	lab   *lab.Lab
-	sengu string
-	dir   string
-	hub   *exec.Cmd
-	ended chan error
+	t             *testing.T
+	lab           *lab.Lab
+	sengu         string
+	dir           string
+	hubKubeconfig string
+	process       *exec.Cmd // sengu serve, or sengu controller
+	ended         chan error
 }
 
 // newFleet starts a lab of a fleet file and a hub, and adds every cluster of the lab.
 func newFleet(t *testing.T, definition string) *fleet {
 	t.Helper()
+	f := newLab(t, definition)
+	f.serve()
+	t.Cleanup(f.stop)
+	clusters, err := f.lab.Client().Clusters(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, c := range clusters {
+		names = append(names, c.Name)
+	}
+	f.addAll(names...)
+	return f
+}
+
+// newLab starts a lab of a fleet file, and no hub.
+func newLab(t *testing.T, definition string) *fleet {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("starts control planes")
 	}
 	f := &fleet{t: t, sengu: labtest.Program(t, "sengu"), dir: t.TempDir()}
+	f.hubKubeconfig = f.path("hub/admin.kubeconfig")
 	f.lab = labtest.StartIn(t, f.path("lab"), definition)
-	f.serve()
-	t.Cleanup(f.stop)
 	connection, err := lab.ReadConnection(f.path("lab"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.write("lab.token", []byte(connection.Token))
-	clusters, err := f.lab.Client().Clusters(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range clusters {
-		f.add(c.Name, "-L", "env="+c.Labels["env"])
-	}
-	for _, c := range clusters {
-		f.until(c.Name+" can be upgraded", func() bool { return f.condition(c.Name, v1alpha1.ConditionReady) == metav1.ConditionTrue })
-	}
 	return f
+}
+
+// addAll adds clusters of the lab and waits until they can be upgraded.
+func (f *fleet) addAll(names ...string) {
+	f.t.Helper()
+	for _, name := range names {
+		c, err := f.lab.Client().Cluster(f.t.Context(), name)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		f.add(name, "-L", "env="+c.Labels["env"])
+	}
+	for _, name := range names {
+		f.until(name+" can be upgraded", func() bool { return f.condition(name, v1alpha1.ConditionReady) == metav1.ConditionTrue })
+	}
 }
 
 // add adds a cluster of the lab to the fleet, as a person would; flags may set something else.
@@ -110,57 +132,63 @@ func (f *fleet) write(name string, content []byte) string {
 // serve starts the hub with its controllers and waits until it is ready.
 func (f *fleet) serve() {
 	f.t.Helper()
-	f.hub = exec.Command(f.sengu, "serve", "--data-dir", f.path("hub"))
-	out, err := f.hub.StdoutPipe()
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	var complaints bytes.Buffer
-	f.hub.Stderr = &complaints
-	if err := f.hub.Start(); err != nil {
-		f.t.Fatal(err)
-	}
-	f.ended = make(chan error, 1)
-	ready := make(chan bool, 1)
-	go func() {
-		lines := bufio.NewReader(out)
-		line, _ := lines.ReadString('\n')
-		ready <- strings.Contains(line, "The hub is ready")
-		_, _ = io.Copy(io.Discard, lines)
-		f.ended <- f.hub.Wait()
-	}()
+	ready := f.start("serve", "--data-dir", f.path("hub"))
 	select {
-	case ok := <-ready:
-		if !ok {
-			f.t.Fatalf("sengu serve ended: %v: %s", <-f.ended, complaints.String())
+	case line := <-ready:
+		if !strings.Contains(line, "The hub is ready") {
+			f.t.Fatalf("sengu serve ended: %v", <-f.ended)
 		}
 	case <-time.After(patience):
 		f.t.Fatal("sengu serve is not ready")
 	}
 }
 
-// stop ends the hub as Ctrl-C does.
+// start starts sengu in the background; the channel has its first line, "" when it ends without one.
+func (f *fleet) start(args ...string) <-chan string {
+	f.t.Helper()
+	f.process = exec.Command(f.sengu, args...)
+	out, err := f.process.StdoutPipe()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.process.Stderr = f.t.Output()
+	if err := f.process.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	first, ended, process := make(chan string, 1), make(chan error, 1), f.process
+	f.ended = ended
+	go func() {
+		lines := bufio.NewReader(out)
+		line, _ := lines.ReadString('\n')
+		first <- line
+		_, _ = io.Copy(io.Discard, lines)
+		ended <- process.Wait()
+	}()
+	return first
+}
+
+// stop ends the process as Ctrl-C does.
 func (f *fleet) stop() {
 	f.t.Helper()
-	_ = f.hub.Process.Signal(os.Interrupt)
+	_ = f.process.Process.Signal(os.Interrupt)
 	select {
 	case err := <-f.ended:
 		if err != nil {
-			f.t.Errorf("sengu serve ended with %v after Ctrl-C", err)
+			f.t.Errorf("sengu ended with %v after Ctrl-C", err)
 		}
 	case <-time.After(patience):
-		_ = f.hub.Process.Kill()
-		f.t.Error("sengu serve does not end")
+		_ = f.process.Process.Kill()
+		f.t.Error("sengu does not end after Ctrl-C")
 	}
 }
 
-// kill ends the hub as a power cut does: nothing of the process gets to say goodbye.
+// kill ends the process as a power cut does: nothing of the process gets to say goodbye.
 func (f *fleet) kill() {
 	f.t.Helper()
-	if err := f.hub.Process.Kill(); err != nil {
+	if err := f.process.Process.Kill(); err != nil {
 		f.t.Fatal(err)
 	}
-	<-f.ended
+	_ = <-f.ended // that it was killed
 }
 
 // run runs a command of sengu on the hub and returns what it said, on both outputs.
@@ -168,7 +196,7 @@ func (f *fleet) run(wantCode int, args ...string) string {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(f.t.Context(), patience)
 	defer cancel()
-	command := exec.CommandContext(ctx, f.sengu, append(args, "--kubeconfig", f.path("hub/admin.kubeconfig"))...)
+	command := exec.CommandContext(ctx, f.sengu, append(args, "--kubeconfig", f.hubKubeconfig)...)
 	said, err := command.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -195,7 +223,7 @@ func (f *fleet) createAs(name string) {
 // hubClient is a client of the hub's API. It is made anew each time: the hub may have been started again.
 func (f *fleet) hubClient() client.Client {
 	f.t.Helper()
-	cfg, err := clientcmd.BuildConfigFromFlags("", f.path("hub/admin.kubeconfig"))
+	cfg, err := clientcmd.BuildConfigFromFlags("", f.hubKubeconfig)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -3,6 +3,7 @@
 package fleet_test
 
 import (
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"sengu.dev/sengu/api/v1alpha1"
+	"sengu.dev/sengu/internal/lab/labtest"
 	"sengu.dev/sengu/internal/lab/release"
 	"sengu.dev/sengu/internal/labapi"
 )
@@ -49,7 +51,8 @@ func TestAFailureStopsTheRunAndIsCompletedForward(t *testing.T) {
 	}
 }
 
-// TestTheHubIsKilledInTheMiddleOfADrain: the next process goes on where the world is, and does nothing twice.
+// TestTheHubIsKilledInTheMiddleOfADrain: the next process goes on where the world is, and does nothing twice. A kill
+// between the two halves of an eviction blocks its budget for two minutes, as Kubernetes has it.
 func TestTheHubIsKilledInTheMiddleOfADrain(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, definition("staging-1/staging"))
@@ -101,6 +104,28 @@ func TestStoppedInTheMiddle(t *testing.T) {
 	}
 	f.createAs("further")
 	f.run(0, "run", "watch", "further")
+	f.wantNothingLeft("staging-1", release.Newest)
+}
+
+// TestAClusterOfOnesOwnIsTheHub: the same controllers work against any Kubernetes with Sengu's kinds, and until it has
+// them they say how it gets them.
+func TestAClusterOfOnesOwnIsTheHub(t *testing.T) {
+	t.Parallel()
+	f := newLab(t, definition("management/other", "staging-1/staging"))
+	f.hubKubeconfig = f.write("management.kubeconfig", f.lab.Kubeconfig("management"))
+	wantSaid(t, f.run(3, "controller"), "is not a hub of Sengu", "sengu hub kinds")
+
+	kubectl := exec.CommandContext(t.Context(), labtest.Binary(t), "kubectl", "--dir", f.path("lab"), "--cluster", "management",
+		"apply", "--server-side", "-f", "-")
+	kubectl.Stdin = strings.NewReader(f.run(0, "hub", "kinds"))
+	if said, err := kubectl.CombinedOutput(); err != nil {
+		t.Fatalf("sengu hub kinds | kubectl apply -f -: %v: %s", err, said)
+	}
+	f.start("controller", "--kubeconfig", f.hubKubeconfig)
+	t.Cleanup(f.stop)
+	f.addAll("staging-1")
+	f.create()
+	f.run(0, "run", "watch", "to-1-37")
 	f.wantNothingLeft("staging-1", release.Newest)
 }
 
