@@ -235,7 +235,7 @@ type UpgradeStrategySpec struct {
 // UpgradeStrategy is a reusable order of work: stages in sequence, groups in parallel, clusters.
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:shortName=us,categories=sengu
-// +kubebuilder:printcolumn:name="Stages",type=string,JSONPath=`.spec.stages[*].name`
+// +kubebuilder:printcolumn:name="First Stage",type=string,JSONPath=`.spec.stages[0].name`
 // +kubebuilder:printcolumn:name="Concurrency",type=string,JSONPath=`.spec.maxConcurrency`
 // +kubebuilder:printcolumn:name="On Failure",type=string,JSONPath=`.spec.onFailure`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

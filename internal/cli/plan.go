@@ -65,7 +65,7 @@ It exits with 1 when the run would not start, and says why.`,
 			p.MaxClusters = 0
 		}
 		if refused := p.Refused(); refused != "" {
-			return &exitError{exitFailed, fmt.Sprintf("run %q would not start: %s", run.Name, refused)}
+			return &exitError{exitFailed, "the run would not start: " + refused}
 		}
 		if !o.table() {
 			run.Status = p.Decision.Status

@@ -74,7 +74,7 @@ func TestPlansThatAreRefused(t *testing.T) {
 		"nothing to plan":        {"run plan", 2, "'sengu run plan' needs NAME of a run, or --to and --strategy, or -f FILE"},
 		"a run that is not":      {"run plan nope", 1, `there is no run "nope"`},
 		"half a description":     {"run plan --to 1.37", 2, "--strategy is needed"},
-		"the decision says no":   {"run plan --to 1.37 --strategy staging-first", 1, `run "plan" would not start: cluster a runs 1.38.0, which is newer`},
+		"the decision says no":   {"run plan --to 1.37 --strategy staging-first", 1, `the run would not start: cluster a runs 1.38.0, which is newer`},
 		"the hub's rules say no": {"run plan --to 1 --strategy staging-first", 2, `run "plan" is not valid: spec.target.kubernetes`},
 	}
 	for name, tc := range tests {

@@ -128,13 +128,18 @@ func (s *session) strategy() {
 // play writes a scene into the fleet as the controllers would: the run's word last.
 func (s *session) play(scene *viewtest.Scene) {
 	s.t.Helper()
+	run := scene.Run.DeepCopy()
+	put(s, run, func(*v1alpha1.UpgradeRun) {}) // its status comes last, when all that belongs to it is there
+	owner := []metav1.OwnerReference{*metav1.NewControllerRef(run, v1alpha1.GroupVersion.WithKind("UpgradeRun"))}
 	for _, u := range scene.Upgrades {
-		status := u.Status
-		put(s, u.DeepCopy(), func(u *v1alpha1.ClusterUpgrade) { u.Status = status })
+		status, owned := u.Status, u.DeepCopy()
+		owned.OwnerReferences = owner
+		put(s, owned, func(u *v1alpha1.ClusterUpgrade) { u.Status = status })
 	}
 	for _, g := range scene.Gates {
-		status := g.Status
-		put(s, g.DeepCopy(), func(g *v1alpha1.Gate) { g.Status = status })
+		status, owned := g.Status, g.DeepCopy()
+		owned.OwnerReferences = owner
+		put(s, owned, func(g *v1alpha1.Gate) { g.Status = status })
 	}
 	put(s, scene.Run.DeepCopy(), func(r *v1alpha1.UpgradeRun) { r.Status = scene.Run.Status })
 }

@@ -136,10 +136,7 @@ func (a *app) conclude(ctx context.Context, h *hub, w watching) error {
 func endSentence(run *view.Run) string {
 	sentence := fmt.Sprintf("run %q is %s", run.Name, run.Phase)
 	if run.Wait != nil {
-		sentence += ": " + run.Wait.Message
-	}
-	if run.Phase == v1alpha1.RunPhaseFailed {
-		sentence += "; remove the cause, then 'sengu run retry " + run.Name + "'"
+		sentence += ": " + run.Wait.Message // of a failed run it says how to go on
 	}
 	return sentence
 }

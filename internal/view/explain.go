@@ -14,7 +14,7 @@ const maxExplained = 10
 
 // Explain says in sentences what a run does and what each thing that does not move waits for.
 func Explain(run *Run, now time.Time) []string {
-	e := explanation{now: now}
+	e := explanation{now: now, said: run.Wait}
 	if run.Wait != nil {
 		e.add("The run: %s.", run.Wait.Sentence(now))
 	}
@@ -29,6 +29,7 @@ func Explain(run *Run, now time.Time) []string {
 
 type explanation struct {
 	now       time.Time
+	said      *Wait // of the run
 	sentences []string
 }
 
@@ -40,7 +41,7 @@ func (e *explanation) stage(s *Stage) {
 	switch {
 	case s.Phase == v1alpha1.StagePhaseSoaking && s.Soak != nil:
 		e.add("Stage %s: %s.", s.Name, s.Soak.Sentence())
-	case s.Wait != nil:
+	case s.Wait != nil && !s.Wait.sameAs(e.said):
 		e.add("Stage %s: %s.", s.Name, s.Wait.Sentence(e.now))
 	}
 	e.gates("Stage "+s.Name, s.Phase, s.Gates)

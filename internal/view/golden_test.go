@@ -62,6 +62,7 @@ func scenes() map[string]*viewtest.Scene {
 	failed.Fail("canary-1", "QuotaExceeded", "the subscription has no cores left\x1b[31m in westeurope").Phase("canary", v1alpha1.StagePhaseFailed)
 	failed.Run.Status.Phase, failed.Run.Status.FinishedAt = v1alpha1.RunPhaseFailed, viewtest.Ago(0)
 	failed.Run.Status.Waiting = &v1alpha1.Waiting{Reason: v1alpha1.ReasonTooManyFailures, Message: "1 cluster of group canary/all failed and none may"}
+	failed.Stage("canary").Waiting = failed.Run.Status.Waiting // it is said once
 	failed.Run.Status.Causes = []v1alpha1.RunCause{{ID: "QuotaExceeded", Message: "the subscription has no cores left", Clusters: []string{"canary-1"}}}
 	failed.Upgrade("canary-1").Status.Diagnosis = &v1alpha1.Diagnosis{Title: "The core quota of the subscription is used up", Remedies: []v1alpha1.RemedyAction{{ID: "raise", Action: "Ask Azure for more cores, then retry the run"}}}
 

@@ -29,6 +29,11 @@ func (w *Wait) Sentence(now time.Time) string {
 	return text
 }
 
+// sameAs says whether two waits say the same; nil says nothing.
+func (w *Wait) sameAs(other *Wait) bool {
+	return w != nil && other != nil && w.Reason == other.Reason && w.Message == other.Message
+}
+
 // Sentence says what happens on the node, and what blocks it.
 func (n *Node) Sentence() string {
 	state := strings.ToLower(n.State)

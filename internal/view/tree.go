@@ -72,6 +72,7 @@ func Tree(run *Run, o TreeOptions) []Line {
 
 type tree struct {
 	options TreeOptions
+	said    *Wait // at the head
 	columns [3]int
 	lines   []Line
 }
@@ -106,7 +107,7 @@ func (t *tree) header(run *Run) {
 		spans = append(spans, Span{"   ends about " + Until(run.ExpectedEnd, t.options.Now), ToneMuted})
 	}
 	t.line(0, spans...)
-	if run.Wait != nil {
+	if t.said = run.Wait; run.Wait != nil {
 		t.text(2, ToneWaiting, run.Wait.Sentence(t.options.Now))
 	}
 	if len(run.Stages) == 0 && run.Wait == nil {
@@ -138,8 +139,9 @@ func (t *tree) stage(s *Stage) {
 		spans = append(spans, Span{"   " + s.Soak.Sentence(), soakTone(s)})
 	}
 	t.line(0, spans...)
-	// A soak says the same with the time that is left.
-	if s.Wait != nil && !(s.Wait.Reason == v1alpha1.ReasonSoaking && s.Soak != nil) {
+	// A soak says the same with the time that is left, and what the run waits for was said at its head.
+	soaks := s.Wait != nil && s.Wait.Reason == v1alpha1.ReasonSoaking && s.Soak != nil
+	if s.Wait != nil && !soaks && !s.Wait.sameAs(t.said) {
 		t.text(4, ToneWaiting, s.Wait.Sentence(t.options.Now))
 	}
 	t.gates(4, s.Gates)

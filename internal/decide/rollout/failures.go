@@ -95,7 +95,7 @@ func (p *pass) onFailure() v1alpha1.FailureAction {
 
 // stopForFailure starts nothing new and brings what is in flight to a safe point.
 func (p *pass) stopForFailure(f *failure) {
-	message := f.String() + "; remove the cause, then `sengu run retry`"
+	message := f.String() + "; remove the cause, then `sengu run retry " + p.s.Run.Name + "`"
 	p.st.Phase = v1alpha1.RunPhaseStopping
 	p.waiting = nil
 	p.wait(v1alpha1.ReasonTooManyFailures, message)

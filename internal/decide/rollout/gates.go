@@ -38,7 +38,7 @@ func (p *pass) gatesOpen(templates []v1alpha1.GateSpecTemplate, place gatePlace,
 		}
 		setGate(record, v1alpha1.RunGateStatus{Name: t.Name, Timing: string(place.timing), Gate: name, State: state})
 		if state != v1alpha1.GateStatePassed && state != v1alpha1.GateStateSkipped {
-			closed = firstWait(closed, closedGate(t, gate, name, state))
+			closed = firstWait(closed, p.closedGate(t, gate, place))
 		}
 	}
 	return closed == nil, closed
@@ -71,16 +71,26 @@ func typeOf(t *v1alpha1.GateSpecTemplate) v1alpha1.GateType {
 	return v1alpha1.GateTypeApproval
 }
 
-func closedGate(t *v1alpha1.GateSpecTemplate, gate *v1alpha1.Gate, name string, state v1alpha1.GateState) *v1alpha1.Waiting {
-	message := ""
-	if gate != nil && gate.Status.Message != "" {
-		message = ": " + gate.Status.Message
+// closedGate says why a gate is closed, and what to do: nothing decides gates by itself in this version.
+func (p *pass) closedGate(t *v1alpha1.GateSpecTemplate, gate *v1alpha1.Gate, place gatePlace) *v1alpha1.Waiting {
+	path := place.stage + "/" + t.Name
+	if place.group != "" {
+		path = place.stage + "/" + place.group + "/" + t.Name
 	}
-	if kind := typeOf(t); kind != v1alpha1.GateTypeApproval && (gate == nil || gate.Status.State == "") {
-		return &v1alpha1.Waiting{Reason: v1alpha1.ReasonGateNotSupported,
-			Message: fmt.Sprintf("gate %s (%s) stays closed: this version cannot evaluate it; decide it in its status, or skip it with `sengu run skip`", name, kind)}
+	skip := fmt.Sprintf("`sengu run skip %s gate %s --reason …` passes over it", p.s.Run.Name, path)
+	kind := typeOf(t)
+	if gate != nil && gate.Status.State != "" {
+		text := fmt.Sprintf("gate %s (%s) is %s", path, kind, gate.Status.State)
+		if gate.Status.Message != "" {
+			text += ": " + gate.Status.Message
+		}
+		return &v1alpha1.Waiting{Reason: v1alpha1.ReasonGateClosed, Message: text + "; " + skip}
 	}
-	return &v1alpha1.Waiting{Reason: v1alpha1.ReasonGateClosed, Message: fmt.Sprintf("gate %s (%s) is %s%s", name, typeOf(t), state, message)}
+	if kind == v1alpha1.GateTypeApproval {
+		return &v1alpha1.Waiting{Reason: v1alpha1.ReasonGateClosed, Message: fmt.Sprintf("gate %s waits for an approval; %s", path, skip)}
+	}
+	return &v1alpha1.Waiting{Reason: v1alpha1.ReasonGateNotSupported,
+		Message: fmt.Sprintf("gate %s (%s) stays closed: this version cannot evaluate it; %s", path, kind, skip)}
 }
 
 // setGate writes the state of a gate into the record of its place.

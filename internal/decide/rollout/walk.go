@@ -206,8 +206,11 @@ func (p *pass) claimed(m *member) string {
 func UpgradeName(run, cluster string) string { return run + "-" + cluster }
 
 func startReason(c *v1alpha1.Cluster, spec *v1alpha1.ClusterUpgradeSpec) string {
-	if len(spec.Hops) == 0 {
+	switch {
+	case len(spec.Hops) == 0:
 		return "its nodes get " + strings.Join(spec.NodeImages, ", ")
+	case spec.Hops[0] == c.Status.ControlPlane.Version:
+		return "its control plane runs " + spec.Hops[0] + " already: its nodes and its health are looked at"
 	}
 	return fmt.Sprintf("it runs %s and goes to %s", c.Status.ControlPlane.Version, strings.Join(spec.Hops, ", then "))
 }
