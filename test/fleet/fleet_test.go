@@ -188,7 +188,9 @@ func (f *fleet) kill() {
 	if err := f.process.Process.Kill(); err != nil {
 		f.t.Fatal(err)
 	}
-	_ = <-f.ended // that it was killed
+	if err := <-f.ended; err == nil {
+		f.t.Fatal("sengu ended well before it could be killed")
+	}
 }
 
 // run runs a command of sengu on the hub and returns what it said, on both outputs.
