@@ -55,12 +55,19 @@ type noHubError struct {
 func (e *noHubError) Error() string { return e.sentence }
 func (e *noHubError) Unwrap() error { return e.err }
 
+// localError is about this machine, whatever it wraps.
+type localError struct{ err error }
+
+func (e *localError) Error() string { return e.err.Error() }
+func (e *localError) Unwrap() error { return e.err }
+
 // explain turns an error into an exit code and one sentence.
 func explain(ctx context.Context, err error) (int, string) {
 	var (
 		exit   *exitError
 		wrong  *usageError
 		noHub  *noHubError
+		local  *localError
 		format genericclioptions.NoCompatiblePrinterError
 	)
 	switch {
@@ -72,6 +79,8 @@ func explain(ctx context.Context, err error) (int, string) {
 		return exitUsage, view.Clean(err.Error())
 	case errors.As(err, &noHub):
 		return exitNoHub, view.Clean(noHub.sentence)
+	case errors.As(err, &local):
+		return exitFailed, view.Clean(err.Error())
 	}
 	if sentence := connectionProblem(err); sentence != "" {
 		return exitNoHub, view.Clean(sentence)
@@ -84,7 +93,7 @@ func connectionProblem(err error) string {
 	var (
 		request   *url.Error
 		authority x509.UnknownAuthorityError
-		network   net.Error
+		network   *net.OpError // and not net.Error: that is also what a missing file is
 	)
 	switch {
 	case apierrors.IsUnauthorized(err):

@@ -33,7 +33,7 @@ loopback address unless told otherwise. Ctrl-C ends it; the next start goes on w
   # A hub elsewhere
   sengu serve --data-dir /var/lib/sengu`,
 		Args: args(),
-		RunE: func(c *cobra.Command, _ []string) error { return ended(c, a.Serve(c.Context(), o)) },
+		RunE: func(c *cobra.Command, _ []string) error { return ended(c, ofThisMachine(a.Serve(c.Context(), o))) },
 	}
 	c.Flags().StringVar(&o.DataDir, "data-dir", defaultDataDir(), "Directory with everything that the hub stores. Not set: $XDG_DATA_HOME/sengu.")
 	c.Flags().StringVar(&o.BindAddress, "bind-address", "127.0.0.1", "IP address to listen on.")
@@ -67,6 +67,15 @@ Inside a cluster without a kubeconfig, that cluster is the hub.`,
 		return ended(c, a.Controller(c.Context(), o))
 	}
 	return c
+}
+
+// ofThisMachine says that an error is about this machine's files and ports: were it read as one of a connection, the
+// person would be asked whether the hub runs that they are starting.
+func ofThisMachine(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &localError{err}
 }
 
 // ended makes Ctrl-C the normal end of what runs until then.
@@ -103,7 +112,7 @@ sengu:viewers may read, but no secrets. A user without a group has the rights th
 			}
 			content, err := a.HubKubeconfig(u)
 			if err != nil {
-				return err
+				return ofThisMachine(err)
 			}
 			if out == "" {
 				_, err = a.Streams.Out.Write(content)

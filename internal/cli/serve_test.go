@@ -5,8 +5,11 @@ package cli_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -37,9 +40,15 @@ func TestServeRunsUntilItIsInterrupted(t *testing.T) {
 
 func TestServeTellsWhyItDied(t *testing.T) {
 	s := newSession(t)
-	s.config.Serve = func(context.Context, cli.ServeOptions) error { return errors.New("the disk is full") }
-	if r := s.do("serve"); r.code != 1 || r.errOut != "error: the disk is full\n" {
-		t.Errorf("exit code %d: %s", r.code, r.errOut)
+	for name, err := range map[string]error{
+		"a full disk":              errors.New("the disk is full"),
+		"a directory that is none": fmt.Errorf("make the data directory: %w", syscall.ENOTDIR),
+		"a port in use":            fmt.Errorf("the hub cannot listen: %w", &net.OpError{Op: "listen", Net: "tcp", Err: syscall.EADDRINUSE}),
+	} {
+		s.config.Serve = func(context.Context, cli.ServeOptions) error { return err }
+		if r := s.do("serve"); r.code != 1 || r.errOut != "error: "+err.Error()+"\n" {
+			t.Errorf("%s: exit code %d: %s", name, r.code, r.errOut)
+		}
 	}
 }
 
