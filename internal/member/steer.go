@@ -22,8 +22,9 @@ const steerTogether = 16
 
 // Steerer is an optional capability of an Access, found by type assertion.
 //
-// A pod whose replacement lands on a node that is drained later moves twice, and needs its budget twice. With 50 nodes
-// that are replaced 5 at a time, one pod in five does.
+// A pod whose replacement lands on a node that is drained later moves twice, and needs its budget twice. How many do
+// depends on the scheduler: among nodes that are alike it prefers the new ones by itself, because they are empty, and
+// the pods of the first nodes have nowhere else to go. `make bench` counts both.
 type Steerer interface {
 	// Steer gives exactly these nodes the taint TaintOutdated of the owner: all others lose it, whoever's it was, for
 	// one upgrade at a time works on a cluster, and what another left behind is from when the cluster could not be

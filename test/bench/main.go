@@ -86,8 +86,8 @@ func run(ctx context.Context, only []string, out string) error {
 const introduction = `# Benchmarks
 
     make bench                                        # all of it: about 20 minutes on two cores
-    bin/sengu-bench -only drain                      # one part: decide, fleet or drain
-    bin/sengu-bench -out docs/benchmarks.md          # this page anew
+    bin/sengu-bench -only drain                       # one part: decide, fleet or drain
+    bin/sengu-bench -out docs/benchmarks.md           # this page anew
 
 What is compared was measured in one run, one after the other, on the same machine and with the same limits: ratios count,
 seconds are this machine's. Nothing else should run meanwhile. Measured on %s; Kubernetes %s.

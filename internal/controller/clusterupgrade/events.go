@@ -3,6 +3,8 @@
 package clusterupgrade
 
 import (
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
 
@@ -40,11 +42,18 @@ func emitSteps(r events.EventRecorder, u *v1alpha1.ClusterUpgrade, before v1alph
 		if s.Result == was[s.Name] {
 			continue
 		}
-		// That a step began is in the record; an event for each would be half of what the hub stores.
-		if s.Result == v1alpha1.StepResultSucceeded {
+		// That a step began, or looked and found all well, is in the record; an event for each would be half of what the
+		// hub stores.
+		if s.Result == v1alpha1.StepResultSucceeded && changesCluster(s.Name) {
 			r.Eventf(u, nil, corev1.EventTypeNormal, "StepSucceeded", "Upgrade", "step %s succeeded", s.Name)
 		}
 	}
+}
+
+// changesCluster says whether a step (stop/kind or stop/kind/pool) does something to the cluster.
+func changesCluster(step string) bool {
+	_, kind, _ := strings.Cut(step, "/")
+	return kind == "ControlPlane" || strings.HasPrefix(kind, "NodePool/")
 }
 
 // eventReason keeps provider codes that are no words out of the reason, where the API allows only words.

@@ -60,6 +60,12 @@ type Result struct {
 // Bound is the larger of the two bounds.
 func (r Result) Bound() time.Duration { return max(r.Budgets, r.Waves) }
 
+// SecondMoves is the bound by the budgets when the pods of the first nodes move twice: while no node is renewed yet,
+// there are only nodes for them that are still to come.
+func (r Result) SecondMoves() time.Duration {
+	return r.Budgets + r.Budgets*time.Duration(r.Config.Parallel)/time.Duration(r.Config.Nodes)
+}
+
 // Figures of one contestant.
 type Figures struct {
 	// Name of the contestant.
