@@ -99,10 +99,16 @@ type SimulatedProvider struct {
 
 	// controlPlaneDuration of one control-plane upgrade. Not set: 10m.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('0s')",message="must be a duration like 90s, 30m or 168h; days are not a unit"
 	ControlPlaneDuration *metav1.Duration `json:"controlPlaneDuration,omitempty"`
 
 	// nodeDuration of the upgrade of one node. Not set: 4m.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('0s')",message="must be a duration like 90s, 30m or 168h; days are not a unit"
 	NodeDuration *metav1.Duration `json:"nodeDuration,omitempty"`
 
 	// failures are scripted: each entry makes one operation fail.
@@ -184,10 +190,16 @@ type NodeRollout struct {
 
 	// drainTimeout is how long one node may take to drain. Not set: 30m.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) > duration('0s')",message="must be a duration like 90s, 30m or 168h and more than 0s; days are not a unit"
 	DrainTimeout *metav1.Duration `json:"drainTimeout,omitempty"`
 
 	// nodeSoak is how long a new node must have been Ready before the next is touched. Not set: 0s.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('0s')",message="must be a duration like 90s, 30m or 168h; days are not a unit"
 	NodeSoak *metav1.Duration `json:"nodeSoak,omitempty"`
 
 	// undrainable says what happens to a node that is not drained in drainTimeout. Not set: Stop.
@@ -196,6 +208,9 @@ type NodeRollout struct {
 
 	// nodeReadyTimeout is how long a new or replaced node may take to become Ready. Not set: 15m.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) > duration('0s')",message="must be a duration like 90s, 30m or 168h and more than 0s; days are not a unit"
 	NodeReadyTimeout *metav1.Duration `json:"nodeReadyTimeout,omitempty"`
 }
 

@@ -52,6 +52,9 @@ type MaintenanceWindow struct {
 
 	// duration of the window in elapsed time: 6h stays 6h when clocks change.
 	// +required
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) > duration('0s')",message="must be a duration like 90s, 30m or 168h and more than 0s; days are not a unit"
 	Duration metav1.Duration `json:"duration,omitempty,omitzero"`
 
 	// for which kinds of upgrade. Empty: for all.

@@ -33,6 +33,9 @@ const (
 type Soak struct {
 	// duration of healthy time, for example 168h. 0s: no soak.
 	// +required
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('0s')",message="must be a duration like 90s, 30m or 168h; days are not a unit"
 	Duration metav1.Duration `json:"duration,omitempty,omitzero"`
 
 	// health says which time counts. Not set: Required.
@@ -57,6 +60,9 @@ type ApprovalGate struct {
 
 	// expiresAfter is how long the approval may take once asked for. Not set: it does not expire.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) > duration('0s')",message="must be a duration like 90s, 30m or 168h and more than 0s; days are not a unit"
 	ExpiresAfter *metav1.Duration `json:"expiresAfter,omitempty"`
 }
 

@@ -45,6 +45,9 @@ type FlowStep struct {
 
 	// timeout of the step. Not set: 10s.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) > duration('0s')",message="must be a duration like 90s, 30m or 168h and more than 0s; days are not a unit"
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 }
 
@@ -86,6 +89,9 @@ type Probe struct {
 
 	// interval of the probe. Not set: 1s.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) > duration('0s')",message="must be a duration like 90s, 30m or 168h and more than 0s; days are not a unit"
 	Interval *metav1.Duration `json:"interval,omitempty"`
 }
 
@@ -105,6 +111,9 @@ type MetricCheck struct {
 
 	// interval between measurements. Not set: 1m.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) > duration('0s')",message="must be a duration like 90s, 30m or 168h and more than 0s; days are not a unit"
 	Interval *metav1.Duration `json:"interval,omitempty"`
 
 	// count of measurements. Not set: 5.

@@ -25,16 +25,15 @@ var layers = []layer{
 	{name: "members", folders: []string{"internal/member", "internal/lab"}},
 	{name: "effects", folders: []string{"internal/observe", "internal/act", "internal/operation", "internal/providers/*"}},
 	{name: "edges", folders: []string{"internal/cli", "internal/web", "internal/controller", "internal/hub"}},
-	{name: "stages", folders: []string{"internal/demo", "internal/bench", "test"}},
+	{name: "stages", folders: []string{"internal/demo", "test"}},
 	{name: "programs", folders: []string{"cmd/*", "hack", "internal/archtest"}},
 }
 
 // importers names who alone may import a folder (and the folder itself). Tests may import anything.
 var importers = map[string][]string{
 	"internal/labapi":   {"internal/lab", "internal/providers/local", "internal/demo", "test"},
-	"internal/lab":      {"cmd/sengu-lab", "internal/demo", "internal/bench", "test"},
+	"internal/lab":      {"cmd/sengu-lab", "internal/demo", "test"},
 	"internal/demo":     {"cmd/sengu-demo"},
-	"internal/bench":    {"test"},
 	"internal/archtest": {},
 	"test":              {},
 	"hack":              {},
@@ -131,7 +130,7 @@ func neverMeet(t tree) []string {
 }
 
 // helperFolders are written for tests without being tests themselves, besides every package named …test.
-var helperFolders = []string{"test", "internal/bench"}
+var helperFolders = []string{"test"}
 
 func testHelpersStayInTests(t tree) []string {
 	found := eachUse(t, func(f *file, u use) string {

@@ -28,7 +28,7 @@ var wallClock = map[string][]string{
 // clockFolders may read the wall clock: programs and the hub, which hand a clock to the rest, and what is not
 // part of the product.
 var clockFolders = []string{
-	"cmd", "internal/hub", "internal/lab", "internal/demo", "internal/bench", "internal/archtest", "test", "hack",
+	"cmd", "internal/hub", "internal/lab", "internal/demo", "internal/archtest", "test", "hack",
 }
 
 func decidersArePure(t tree) []string {

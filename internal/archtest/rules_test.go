@@ -66,7 +66,7 @@ var brokenTrees = map[string]struct {
 			"internal/providers/local/emulate.go": importing("local", "hack/build"),
 		},
 		want: []string{
-			"internal/hub/hub.go:5: imports internal/lab/world, which only its tests and cmd/sengu-lab, internal/demo, internal/bench, test may",
+			"internal/hub/hub.go:5: imports internal/lab/world, which only its tests and cmd/sengu-lab, internal/demo, test may",
 			"internal/providers/aks/aks.go:5: imports internal/labapi, which only its tests and internal/lab, internal/providers/local, internal/demo, test may",
 			"internal/providers/local/emulate.go:5: imports hack/build, which only its tests may",
 		},
