@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"go.etcd.io/etcd/client/pkg/v3/fileutil"
 )
@@ -48,6 +49,9 @@ func openDataDir(root string) (*dataDir, error) {
 	if err != nil {
 		return nil, unusable(root, err)
 	}
+	if err := ownOrEmpty(root); err != nil {
+		return nil, err
+	}
 	for _, dir := range []string{root, filepath.Join(root, "pki"), filepath.Join(root, "etcd")} {
 		if err := privateDir(dir); err != nil {
 			return nil, unusable(root, err)
@@ -66,6 +70,29 @@ func openDataDir(root string) (*dataDir, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// ownOrEmpty refuses a directory in which somebody else keeps files: the hub would take away the rights of everybody
+// else to it, and `--data-dir /var` would end the machine's work. What a start that failed left behind is the hub's own.
+func ownOrEmpty(root string) error {
+	if _, err := os.Stat(filepath.Join(root, "hub.json")); err == nil {
+		return nil
+	}
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return nil //nolint:nilerr // there is no directory yet, or making it private tells what is wrong with it
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), newPrefix) {
+			continue
+		}
+		switch e.Name() {
+		case "pki", "etcd", "lock", "hub.log", "hub.log.1", "admin.kubeconfig", "lost+found":
+		default:
+			return fmt.Errorf("the directory %s holds %s and is not a hub's: choose an empty directory, or one that does not exist yet", root, e.Name())
+		}
+	}
+	return nil
 }
 
 // claim checks that a locked directory can carry a hub, and notes which process has it.
@@ -147,10 +174,13 @@ func privateDir(dir string) error {
 	return os.Chmod(dir, 0o700)
 }
 
+// newPrefix begins the name of a file that is about to take another's place.
+const newPrefix = ".new-"
+
 // writePrivate replaces a file in one step, readable by its owner only, so that a crash leaves either the
 // old or the new content.
 func writePrivate(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // CreateTemp makes files with mode 0600
+	f, err := os.CreateTemp(filepath.Dir(path), newPrefix+"*") // CreateTemp makes files with mode 0600
 	if err != nil {
 		return err
 	}

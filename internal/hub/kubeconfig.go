@@ -54,6 +54,12 @@ func (u User) validate() error {
 			return fmt.Errorf("user %q cannot be called or belong to %q: names that begin with system: are Kubernetes' own", u.Name, n)
 		}
 	}
+	for _, n := range u.Groups {
+		// A typo here would give a kubeconfig that works and may do nothing.
+		if strings.HasPrefix(n, "sengu:") && n != GroupAdmins && n != GroupOperators && n != GroupViewers {
+			return fmt.Errorf("there is no group %q: say %s, %s or %s, or a group of your own that does not begin with sengu", n, GroupAdmins, GroupOperators, GroupViewers)
+		}
+	}
 	return nil
 }
 
@@ -66,6 +72,9 @@ func IssueKubeconfig(root string, u User) ([]byte, error) {
 	s, err := readState(root)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("there is no hub in %s yet: start one there first", root)
+	}
+	if errors.Is(err, os.ErrPermission) {
+		return nil, fmt.Errorf("the data directory %s cannot be read (%w): run this as the user who runs the hub", root, err)
 	}
 	if err != nil {
 		return nil, err

@@ -238,6 +238,18 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 			},
 			want: []string{"cannot use the data directory", "choose another one"},
 		},
+		"the directory is somebody else's": {
+			change: func(t *testing.T, c *hub.Config) { write(t, c.DataDir, "passwd", "") },
+			want:   []string{"holds passwd and is not a hub's", "choose an empty directory"},
+		},
+		"the address is another machine's": {
+			change: func(_ *testing.T, c *hub.Config) { c.BindAddress = "192.0.2.1" }, // reserved for documentation
+			want:   []string{"cannot listen on 192.0.2.1:0", "choose an address of this machine"},
+		},
+		"the port is none": {
+			change: func(_ *testing.T, c *hub.Config) { c.Port = 99999 },
+			want:   []string{"cannot listen on 127.0.0.1:99999", "choose another address or port"},
+		},
 		"the address is not one": {
 			change: func(_ *testing.T, c *hub.Config) { c.BindAddress = "hub.example" },
 			want:   []string{`"hub.example"`, "not an IP address"},

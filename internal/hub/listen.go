@@ -3,11 +3,13 @@
 package hub
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"strconv"
 	"sync"
+	"syscall"
 )
 
 // listen opens the hub's port and remembers it, so that kubeconfigs which were handed out stay right.
@@ -15,8 +17,7 @@ func (h *Hub) listen() (*listener, error) {
 	c, d := h.config, h.dir
 	l, err := listenOn(c.BindAddress, c.Port, d.state.Port)
 	if err != nil {
-		return nil, fmt.Errorf("the hub cannot listen on %s (%w): stop what uses this port or choose another one",
-			net.JoinHostPort(c.BindAddress, strconv.Itoa(c.Port)), err)
+		return nil, fmt.Errorf("the hub cannot listen on %s (%w): %s", net.JoinHostPort(c.BindAddress, strconv.Itoa(c.Port)), err, advice(err))
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	if d.state.Port != 0 && d.state.Port != port {
@@ -28,6 +29,19 @@ func (h *Hub) listen() (*listener, error) {
 		return nil, unusable(d.root, err)
 	}
 	return &listener{Listener: l, open: map[net.Conn]bool{}}, nil
+}
+
+// advice says what to do about an address that cannot be listened on.
+func advice(err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "stop what uses this port or choose another one"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "choose an address of this machine"
+	case errors.Is(err, syscall.EACCES):
+		return "choose a port above 1023, or let this user open this one"
+	}
+	return "choose another address or port"
 }
 
 // listenOn takes the wanted port; without a wish the remembered one if it is free, else any.

@@ -125,6 +125,7 @@ func TestSomeUsersAreRefused(t *testing.T) {
 		"no name":               {User{}, "has no name"},
 		"a component's name":    {User{Name: "system:apiserver"}, "Kubernetes' own"},
 		"a group of everything": {User{Name: "eve", Groups: []string{"system:masters"}}, "Kubernetes' own"},
+		"a group with a typo":   {User{Name: "eve", Groups: []string{"sengu:operator"}}, "say sengu:admins, sengu:operators or sengu:viewers"},
 		"an empty group":        {User{Name: "eve", Groups: []string{""}}, `belong to ""`},
 		"a time in the past":    {User{Name: "eve", ValidFor: -time.Hour}, "positive duration"},
 		"no hub there":          {User{Name: "alice"}, "start one there first"},
@@ -136,6 +137,23 @@ func TestSomeUsersAreRefused(t *testing.T) {
 				t.Errorf("got %v, want a refusal with %q", err, c.want)
 			}
 		})
+	}
+}
+
+func TestAnotherUserCannotIssue(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may read everything")
+	}
+	d := newDataDir(t)
+	if err := d.saveState(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(d.path("hub.json"), 0); err != nil {
+		t.Fatal(err)
+	}
+	_, err := IssueKubeconfig(d.root, User{Name: "alice"})
+	if err == nil || !strings.Contains(err.Error(), "run this as the user who runs the hub") {
+		t.Errorf("got %v, want a sentence that says who may", err)
 	}
 }
 
