@@ -101,7 +101,8 @@ func TestAdditionsThatAreRefused(t *testing.T) {
 		wantError string
 	}{
 		"no name":                  {line: "cluster add --provider local", wantCode: 2, wantError: "'sengu cluster add' needs NAME, or -f FILE"},
-		"no provider":              {line: "cluster add x", wantCode: 2, wantError: `--provider is "": say aks, local or simulated`},
+		"no provider":              {line: "cluster add x", wantCode: 2, wantError: "error: --provider is needed: aks, local or simulated"},
+		"a provider from nowhere":  {line: "cluster add x --provider eks", wantCode: 2, wantError: `--provider is "eks": say aks, local or simulated`},
 		"a needed flag is missing": {line: "cluster add x --provider local", wantCode: 2, wantError: "provider local needs --lab-endpoint"},
 		"a flag of another":        {line: "cluster add x --provider simulated --simulated-version 1.36.1 --lab-cluster y", wantCode: 2, wantError: "--lab-cluster does not go with --provider simulated"},
 		"no token file":            {line: "cluster add x --provider local --lab-endpoint http://127.0.0.1:1 --lab-token-file /nowhere", wantCode: 2, wantError: "/nowhere cannot be read: no such file or directory"},
@@ -109,11 +110,13 @@ func TestAdditionsThatAreRefused(t *testing.T) {
 		"a bad label":              {line: "cluster add x --provider simulated --simulated-version 1.36.1 -L env", wantCode: 2, wantError: `--label "env" is not of the form key=value`},
 		"a bad version":            {line: "cluster add x --provider simulated --simulated-version latest", wantCode: 2, wantError: `cluster "x" is not valid: spec.provider.simulated.version: "latest": should match '^[0-9]+\.[0-9]+\.[0-9]+$'`},
 		"a bad percentage":         {line: "cluster add x --provider simulated --simulated-version 1.36.1 --max-surge 101%", wantCode: 2, wantError: `must be a number from 0 to 5000 or a percentage from 0% to 100%`},
+		"a style of words":         {line: "cluster add x --provider simulated --simulated-version 1.36.1 --simulated-node-style both", wantCode: 2, wantError: "supported values: \"Provider\", \"Sengu\"\n"},
+		"a drain of no time":       {line: "cluster add x --provider simulated --simulated-version 1.36.1 --drain-timeout -5m", wantCode: 2, wantError: "spec.nodeRollout.drainTimeout: \"-5m0s\": must be a duration like 90s, 30m or 168h"},
 		"a name that is taken":     {line: "cluster add taken --provider simulated --simulated-version 1.36.1", wantCode: 1, wantError: `cluster "taken" exists already: choose another name`},
 		"a file with a typo":       {line: "cluster add -f -", input: "apiVersion: sengu.dev/v1alpha1\nkind: Cluster\nmetadata: {name: x}\nspec: {provder: {}}\n", wantCode: 2, wantError: `unknown field "spec.provder"`},
 		"a file of other kinds":    {line: "cluster add -f -", input: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\n", wantCode: 2, wantError: "only Clusters and their Secrets can be added"},
 		"a file of another fleet":  {line: "cluster add -f -", input: "apiVersion: sengu.dev/v1alpha1\nkind: Cluster\nmetadata: {name: x, namespace: other}\nspec: {provider: {simulated: {version: 1.36.1}}}\n", wantCode: 2, wantError: `x is of namespace "other"`},
-		"an empty file":            {line: "cluster add -f -", wantCode: 2, wantError: "- holds no Cluster"},
+		"an empty file":            {line: "cluster add -f -", wantCode: 2, wantError: "the standard input holds no Cluster"},
 		"a secret nobody needs":    {line: "cluster add -f -", input: "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n---\napiVersion: sengu.dev/v1alpha1\nkind: Cluster\nmetadata: {name: x}\nspec: {provider: {simulated: {version: 1.36.1}}}\n", wantCode: 2, wantError: `the Secret "s", which none of its Clusters refers to`},
 	}
 	for name, tc := range tests {

@@ -204,6 +204,9 @@ func onlyOf(provider string, flags *pflag.FlagSet) error {
 		"aks":       {"aks-subscription", "aks-resource-group"},
 	}
 	prefixes := map[string]string{"local": "lab-", "simulated": "simulated-", "aks": "aks-"}
+	if provider == "" {
+		return usage("--provider is needed: aks, local or simulated")
+	}
 	if _, ok := needed[provider]; !ok {
 		return usage("--provider is %q: say aks, local or simulated", provider)
 	}
@@ -291,7 +294,15 @@ func (a *app) readFile(path string) ([]byte, error) {
 		content, err = os.ReadFile(path)
 	}
 	if err != nil {
-		return nil, usage("%s cannot be read: %v", path, innermost(err))
+		return nil, usage("%s cannot be read: %v", source(path), innermost(err))
 	}
 	return content, nil
+}
+
+// source is how a file is called in a message.
+func source(path string) string {
+	if path == "-" {
+		return "the standard input"
+	}
+	return path
 }

@@ -33,21 +33,21 @@ func (a *app) objectsFromFile(path string) ([]client.Object, error) {
 			return objects, nil
 		}
 		if err != nil {
-			return nil, usage("%s cannot be read: %v", path, err)
+			return nil, usage("%s cannot be read: %v", source(path), err)
 		}
 		if len(bytes.TrimSpace(document)) == 0 {
 			continue
 		}
 		decoded, _, err := decoder.Decode(document, nil, nil)
 		if runtime.IsNotRegisteredError(err) || runtime.IsMissingKind(err) {
-			return nil, usage("%s holds something that is not a kind of Sengu (%v): apply it with kubectl", path, err)
+			return nil, usage("%s holds something that is not a kind of Sengu (%v): apply it with kubectl", source(path), err)
 		}
 		if err != nil {
-			return nil, usage("%s cannot be read: %v", path, err)
+			return nil, usage("%s cannot be read: %v", source(path), err)
 		}
 		object, ok := decoded.(client.Object)
 		if !ok {
-			return nil, usage("%s holds a list: write its items as documents of their own", path)
+			return nil, usage("%s holds a list: write its items as documents of their own", source(path))
 		}
 		objects = append(objects, object)
 	}
@@ -68,11 +68,11 @@ func (a *app) additionsFromFile(path string) ([]addition, error) {
 		case *v1alpha1.Cluster:
 			additions = append(additions, addition{cluster: o})
 		default:
-			return nil, usage("%s holds %s, and only Clusters and their Secrets can be added: apply it with kubectl", path, object.GetName())
+			return nil, usage("%s holds %s, and only Clusters and their Secrets can be added: apply it with kubectl", source(path), object.GetName())
 		}
 	}
 	if len(additions) == 0 {
-		return nil, usage("%s holds no Cluster", path)
+		return nil, usage("%s holds no Cluster", source(path))
 	}
 	for i := range additions {
 		for _, name := range secretNames(&additions[i].cluster.Spec) {
@@ -83,7 +83,7 @@ func (a *app) additionsFromFile(path string) ([]addition, error) {
 		}
 	}
 	for name := range secrets {
-		return nil, usage("%s holds the Secret %q, which none of its Clusters refers to", path, name)
+		return nil, usage("%s holds the Secret %q, which none of its Clusters refers to", source(path), name)
 	}
 	return additions, nil
 }
@@ -110,7 +110,7 @@ func (a *app) runFromFile(path string) (*v1alpha1.UpgradeRun, error) {
 			return run, nil
 		}
 	}
-	return nil, usage("%s must hold one UpgradeRun and nothing else: apply other kinds with kubectl", path)
+	return nil, usage("%s must hold one UpgradeRun and nothing else: apply other kinds with kubectl", source(path))
 }
 
 // settle puts an object into the fleet's namespace. One that names another is refused, as kubectl does.

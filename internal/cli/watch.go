@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -158,6 +159,12 @@ func (a *app) printEnd(run *view.Run) error {
 	if run.Counts.Total > largeFleet {
 		return nil
 	}
-	_, err := io.WriteString(a.Streams.Out, "\n"+view.Summary(run).Format(false))
+	summary := view.Summary(run)
+	text := summary.Format(true)
+	// The columns of the drain matter less than lines that are not broken.
+	if width > 0 && view.Width(text[:strings.IndexByte(text, '\n')]) > width {
+		text = summary.Format(false)
+	}
+	_, err := io.WriteString(a.Streams.Out, "\n"+text)
 	return err
 }

@@ -261,3 +261,31 @@ func TestWatchForgetsWhatIsDeleted(t *testing.T) {
 	}
 	w.out.waitFor(t, "canary-1              NotStarted")
 }
+
+// TestTheLastTableFitsTheTerminal: a table that is broken over lines cannot be read, so the columns of the drain go.
+func TestTheLastTableFitsTheTerminal(t *testing.T) {
+	s := newSession(t)
+	s.play(doneScene())
+	for columns, wantDrain := range map[uint16]bool{80: false, 140: true} {
+		person, terminal, err := pty.Open()
+		if err != nil {
+			t.Skipf("this machine has no pseudo terminals: %v", err)
+		}
+		if err := pty.Setsize(person, &pty.Winsize{Cols: columns, Rows: 30}); err != nil {
+			t.Fatal(err)
+		}
+		screen := newWritten()
+		go func() { _, _ = io.Copy(screen, person) }() // ends when the terminal is closed
+		c := s.config
+		c.Streams = genericiooptions.IOStreams{In: terminal, Out: terminal, ErrOut: terminal}
+		if code := cli.Run(t.Context(), c, []string{"run", "watch", "to-1-37"}); code != 0 {
+			t.Errorf("exit code %d: %s", code, screen)
+		}
+		screen.waitFor(t, "prod-berlin-1   1.36.3   1.37.2   Succeeded   6/6     1m12s")
+		if got := strings.Contains(screen.String(), "EVICTED"); got != wantDrain {
+			t.Errorf("at %d columns the table tells of evictions: %v, want %v:\n%s", columns, got, wantDrain, screen)
+		}
+		terminal.Close()
+		person.Close()
+	}
+}

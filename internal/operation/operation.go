@@ -122,6 +122,10 @@ func causes(status apierrors.APIStatus) string {
 	}
 	var sentences []string
 	for _, cause := range details.Causes {
+		// The API adds this to what is wrong; what is said already has to be corrected anyway.
+		if strings.Contains(cause.Message, "some validation rules were not checked") && len(details.Causes) > 1 {
+			continue
+		}
 		sentence := strings.TrimPrefix(strings.TrimPrefix(cause.Message, "Invalid value: "), `"object": `)
 		if cause.Field != "" && cause.Field != "<nil>" {
 			sentence = cause.Field + ": " + strings.ReplaceAll(sentence, cause.Field+" in body ", "")

@@ -5,6 +5,7 @@ package view
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,15 +68,28 @@ type Blocker struct {
 	For time.Duration
 }
 
+// skipped says that a person left out a cluster, alone or with its group or stage.
+func (b *builder) skipped(name, stage, group string) bool {
+	return slices.ContainsFunc(b.run.Spec.Skip, func(s v1alpha1.Skip) bool {
+		switch s.Kind {
+		case v1alpha1.SkipKindCluster:
+			return s.Cluster == name
+		case v1alpha1.SkipKindGroup:
+			return s.Stage == stage && s.Group == group
+		case v1alpha1.SkipKindStage:
+			return s.Stage == stage
+		}
+		return false
+	})
+}
+
 // cluster is the view of a cluster by name; it may not have an upgrade yet.
-func (b *builder) cluster(name string) Cluster {
+func (b *builder) cluster(name, stage, group string) Cluster {
 	cluster := Cluster{Name: Clean(name), Phase: v1alpha1.ClusterUpgradePhaseNotStarted}
 	u := b.upgrades[name]
 	if u == nil {
-		for _, skip := range b.run.Spec.Skip {
-			if skip.Kind == v1alpha1.SkipKindCluster && skip.Cluster == name {
-				cluster.Phase = v1alpha1.ClusterUpgradePhaseSkipped
-			}
+		if b.skipped(name, stage, group) {
+			cluster.Phase = v1alpha1.ClusterUpgradePhaseSkipped
 		}
 		return cluster
 	}

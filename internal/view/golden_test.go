@@ -75,6 +75,16 @@ func scenes() map[string]*viewtest.Scene {
 	pausing := viewtest.Draining()
 	pausing.Run.Spec.State = v1alpha1.RunStatePause
 
+	early := viewtest.NewScene()
+	early.Run.Spec.State = v1alpha1.RunStatePause
+	early.Run.Status = v1alpha1.UpgradeRunStatus{Phase: v1alpha1.RunPhaseNotStarted, Waiting: &v1alpha1.Waiting{Reason: v1alpha1.ReasonPausedByUser, Message: "a person paused the run before it began"}}
+
+	skipping := viewtest.Draining()
+	skipping.Run.Spec.Skip = []v1alpha1.Skip{
+		{Kind: v1alpha1.SkipKindGroup, Stage: "production", Group: "asia", Reason: "they have their own run"},
+		{Kind: v1alpha1.SkipKindGroup, Stage: "staging", Group: "europe", Reason: "a group of that name elsewhere stays"},
+	}
+
 	done := viewtest.NewScene()
 	for _, c := range []string{"staging-1", "canary-1", "prod-tokyo-1", "prod-osaka-1", "prod-berlin-1"} {
 		done.Succeed(c, 6, 72*time.Second)
@@ -89,7 +99,7 @@ func scenes() map[string]*viewtest.Scene {
 
 	return map[string]*viewtest.Scene{
 		"draining": viewtest.Draining(), "soaking": soaking, "failed": failed, "refused": refused, "unseen": unseen,
-		"pausing": pausing, "done": done, "many": many,
+		"pausing": pausing, "paused-before-the-start": early, "skipping": skipping, "done": done, "many": many,
 	}
 }
 
@@ -130,5 +140,18 @@ func TestDescribeTellsWhyARunDoesNotMove(t *testing.T) {
 
 func TestTheSummaryListsEveryCluster(t *testing.T) {
 	run := view.NewRun(scenes()["done"].RunObjects, viewtest.Now)
-	golden(t, "summary-done", view.Summary(&run).Format(false))
+	golden(t, "summary-done", view.Summary(&run).Format(true))
+}
+
+// TestHeldClustersAreNotCalledStopped: a run that is paused goes on, and "stopped" is for good.
+func TestHeldClustersAreNotCalledStopped(t *testing.T) {
+	scene := viewtest.NewScene()
+	for _, c := range []string{"prod-tokyo-1", "prod-osaka-1"} {
+		scene.Upgrade(c).Status.Phase = v1alpha1.ClusterUpgradePhaseHeld
+	}
+	run := view.NewRun(scene.RunObjects, viewtest.Now)
+	got := text(view.Tree(&run, view.TreeOptions{MaxClusters: 1, Now: viewtest.Now}))
+	if want := "… and 1 more: 1 held\n"; !strings.Contains(got, want) {
+		t.Errorf("the tree has no %q:\n%s", want, got)
+	}
 }

@@ -3,6 +3,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -45,7 +46,8 @@ func Plan(p *PlanInput) string {
 		return fmt.Sprintf("Run %s would not start: %s.\n", v.Name, strings.TrimSuffix(refused, "."))
 	}
 	t.add("Run %s: %s to %s, %s. Nothing was changed.", v.Name, count(v.Counts.Total, "cluster"), v.Target, planPhase(&v))
-	if v.Wait != nil {
+	// That clusters are in flight is no news beside the actions that start them.
+	if v.Wait != nil && !(v.Wait.Reason == v1alpha1.ReasonClustersInFlight && len(t.Decision.Actions) > 0) {
 		t.add("It waits: %s.", strings.TrimSuffix(v.Wait.Sentence(p.Now), "."))
 	}
 	t.actions()
@@ -113,15 +115,14 @@ func actionText(a *rollout.Action) string {
 }
 
 func (t *planText) stage(number int, s *Stage) {
-	state := ""
-	if s.Phase != v1alpha1.StagePhaseNotStarted {
-		state = ", " + string(s.Phase)
-	}
-	t.add("%3d. stage %s: %s%s", number, s.Name, count(s.Counts.Total, "cluster"), state)
-	t.gates("before", s.Gates)
+	asked := t.asked(s.Name)
+	t.add("%3d. stage %s: %s%s", number, s.Name, count(s.Counts.Total, "cluster"), t.phaseNow(s.Name))
+	t.gates("     ", v1alpha1.GateTimingBefore, s.Gates, asked.BeforeGates)
 	for i := range s.Groups {
 		g := &s.Groups[i]
-		t.add("     group %s%s", g.Name, t.limits(s.Name, g.Name))
+		ofGroup := askedOfGroup(asked, g.Name)
+		t.add("     group %s: %s at once, %s allowed to fail", g.Name, limitText(ofGroup.MaxConcurrency, "1"), limitText(ofGroup.MaxFailures, "0"))
+		t.gates("       ", v1alpha1.GateTimingBefore, g.Gates, ofGroup.BeforeGates)
 		shown, hidden := chosen(g.Clusters, t.MaxClusters)
 		for _, c := range shown {
 			t.add("       %s", t.cluster(c))
@@ -129,38 +130,76 @@ func (t *planText) stage(number int, s *Stage) {
 		if hidden.Total > 0 {
 			t.add("       … and %d more", hidden.Total)
 		}
+		t.gates("       ", v1alpha1.GateTimingAfter, g.Gates, ofGroup.AfterGates)
 	}
 	if s.Soak != nil {
 		t.add("     %s", s.Soak.Sentence())
 	}
-	t.gates("after", s.Gates)
+	t.gates("     ", v1alpha1.GateTimingAfter, s.Gates, asked.AfterGates)
 }
 
-func (t *planText) gates(timing string, gates []Gate) {
-	for i := range gates {
-		if strings.EqualFold(gates[i].Timing, timing) {
-			t.add("     %s", gates[i].Sentence())
-		}
-	}
-}
-
-// limits of a group, from the frozen strategy.
-func (t *planText) limits(stage, group string) string {
-	strategy := t.Decision.Status.Strategy
-	if strategy == nil {
-		strategy = t.Snapshot.Strategy
-	}
-	if strategy == nil {
-		return ""
-	}
-	for _, s := range strategy.Stages {
-		for _, g := range s.Groups {
-			if s.Name == stage && g.Name == group {
-				return fmt.Sprintf(": %s at once, %s allowed to fail", limitText(g.MaxConcurrency, "1"), limitText(g.MaxFailures, "0"))
-			}
+// phaseNow is the phase that a stage has before the decision; a plan has not begun anything.
+func (t *planText) phaseNow(stage string) string {
+	for i := range t.Snapshot.Run.Status.Stages {
+		s := &t.Snapshot.Run.Status.Stages[i]
+		if s.Name == stage && s.Phase != "" && s.Phase != v1alpha1.StagePhaseNotStarted {
+			return ", " + string(s.Phase)
 		}
 	}
 	return ""
+}
+
+// gates tells of the gates of a place: those that exist as they are, and those that the strategy will ask for.
+func (t *planText) gates(indent string, timing v1alpha1.GateTiming, known []Gate, asked []v1alpha1.GateSpecTemplate) {
+	told := map[string]bool{}
+	for i := range known {
+		if known[i].Timing == string(timing) {
+			told[known[i].Name] = true
+			t.add("%s%s", indent, known[i].Sentence())
+		}
+	}
+	for i := range asked {
+		if name := Clean(asked[i].Name); !told[name] {
+			t.add("%sgate %s (%s)%s", indent, name, strings.ToLower(string(timing)), t.opens(&asked[i]))
+		}
+	}
+}
+
+// opens says what a gate will wait for.
+func (t *planText) opens(g *v1alpha1.GateSpecTemplate) string {
+	switch {
+	case g.Approval != nil:
+		return ": needs " + count(max(g.Approval.Count, 1), "approval")
+	case g.ScheduledStart != nil && g.ScheduledStart.At != nil:
+		return ": opens " + Until(g.ScheduledStart.At.Time, t.Now)
+	case g.ScheduledStart != nil:
+		return ": opens next " + Clean(g.ScheduledStart.Next+" "+g.ScheduledStart.TimeZone)
+	case g.Verification != nil:
+		return ": needs verification " + Clean(g.Verification.Name)
+	}
+	return ""
+}
+
+// asked is a stage of the frozen strategy, or before the freeze of the one that was found.
+func (t *planText) asked(stage string) v1alpha1.StrategyStage {
+	strategy := cmp.Or(t.Decision.Status.Strategy, t.Snapshot.Strategy)
+	if strategy != nil {
+		for i := range strategy.Stages {
+			if strategy.Stages[i].Name == stage {
+				return strategy.Stages[i]
+			}
+		}
+	}
+	return v1alpha1.StrategyStage{}
+}
+
+func askedOfGroup(s v1alpha1.StrategyStage, group string) v1alpha1.StrategyGroup {
+	for i := range s.Groups {
+		if s.Groups[i].Name == group {
+			return s.Groups[i]
+		}
+	}
+	return v1alpha1.StrategyGroup{}
 }
 
 func (t *planText) cluster(c *Cluster) string {
@@ -175,6 +214,8 @@ func (t *planText) cluster(c *Cluster) string {
 	switch {
 	case from == to && from != "":
 		text += "  control plane on " + to + " already"
+	case to == "": // node images alone
+		text += "  stays on " + cmp.Or(from, "its version")
 	case from == "":
 		text += "  to " + to
 	default:

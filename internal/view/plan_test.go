@@ -3,6 +3,7 @@
 package view_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -55,4 +56,43 @@ func TestThePlanSaysWhyARunWouldNotStart(t *testing.T) {
 		Snapshot: rollout.Snapshot{Run: viewtest.NewScene().Run},
 		Decision: rollout.Decision{Status: scenes()["refused"].Run.Status}, Now: viewtest.Now,
 	}))
+}
+
+// TestThePlanOfANewRunTellsItsGates that nobody has asked for yet, and does not speak of the run as if it had begun.
+func TestThePlanOfANewRunTellsItsGates(t *testing.T) {
+	scene := viewtest.NewScene()
+	status := *scene.Run.Status.DeepCopy()
+	strategy := status.Strategy
+	strategy.Stages[0].AfterGates = []v1alpha1.GateSpecTemplate{
+		{Name: "monday", ScheduledStart: &v1alpha1.ScheduledStartGate{Next: "MON 06:00", TimeZone: "Asia/Tokyo"}},
+	}
+	strategy.Stages[1].Groups[0].BeforeGates = []v1alpha1.GateSpecTemplate{
+		{Name: "change", ScheduledStart: &v1alpha1.ScheduledStartGate{At: viewtest.Ago(-48 * time.Hour)}},
+	}
+	strategy.Stages[1].Groups[0].AfterGates = []v1alpha1.GateSpecTemplate{{Name: "proof", Verification: &v1alpha1.LocalObjectReference{Name: "shop"}}}
+	status.Stages[0].Phase = v1alpha1.StagePhaseRunning
+	status.Waiting = &v1alpha1.Waiting{Reason: v1alpha1.ReasonClustersInFlight, Message: "upgrading staging-1"}
+	scene.Run.Status = v1alpha1.UpgradeRunStatus{}
+	golden(t, "plan-new", view.Plan(&view.PlanInput{
+		Snapshot: rollout.Snapshot{Run: scene.Run, Clusters: []*v1alpha1.Cluster{member("staging-1", "1.36.3", "")}},
+		Decision: rollout.Decision{Status: status, Actions: []rollout.Action{
+			{Kind: rollout.ActionStartCluster, Stage: "staging", Group: "all", Cluster: "staging-1", Reason: "it runs 1.36.3"},
+		}},
+		Now: viewtest.Now,
+	}))
+}
+
+func TestThePlanOfNodeImagesMovesNoVersion(t *testing.T) {
+	scene := viewtest.NewScene()
+	scene.Run.Spec.Target = v1alpha1.UpgradeTarget{Scope: v1alpha1.UpgradeScopeNodeImageOnly}
+	scene.Run.Status.Resolved = &v1alpha1.ResolvedTarget{}
+	got := view.Plan(&view.PlanInput{
+		Snapshot: rollout.Snapshot{Run: scene.Run, Clusters: []*v1alpha1.Cluster{member("staging-1", "1.36.3", "")}},
+		Decision: rollout.Decision{Status: scene.Run.Status}, Now: viewtest.Now,
+	})
+	for _, want := range []string{"staging-1  stays on 1.36.3\n", "canary-1  stays on its version\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the plan has no %q:\n%s", want, got)
+		}
+	}
 }

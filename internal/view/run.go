@@ -198,7 +198,7 @@ func (b *builder) stage(s *v1alpha1.RunStageStatus) Stage {
 			Wait:   newWait(g.Waiting, b.now),
 		}
 		for _, name := range g.Clusters {
-			group.Clusters = append(group.Clusters, b.cluster(name))
+			group.Clusters = append(group.Clusters, b.cluster(name, s.Name, g.Name))
 		}
 		stage.Groups = append(stage.Groups, group)
 	}

@@ -155,7 +155,7 @@ func countsSentence(c v1alpha1.RunCounts) string {
 		n    int32
 		word string
 	}{
-		{c.Failed, "failed"}, {c.Running, "running"}, {c.Stopped, "stopped"}, {c.Succeeded, "succeeded"},
+		{c.Failed, "failed"}, {c.Running, "running"}, {c.Stopped, "held"}, {c.Succeeded, "succeeded"},
 		{c.Skipped, "skipped"}, {c.NotStarted, "not started"},
 	} {
 		if p.n > 0 {

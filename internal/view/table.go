@@ -163,7 +163,7 @@ func Strategies(strategies []v1alpha1.UpgradeStrategy, now time.Time) Table {
 func Summary(run *Run) Table {
 	t := Table{Columns: []Column{
 		{Name: "CLUSTER"}, {Name: "FROM"}, {Name: "TO"}, {Name: "RESULT"}, {Name: "NODES"}, {Name: "DURATION"},
-		{Name: "EVICTED"}, {Name: "REFUSED"}, {Name: "WAITED"},
+		{Name: "EVICTED", Wide: true}, {Name: "REFUSED", Wide: true}, {Name: "WAITED", Wide: true},
 	}}
 	for _, stage := range run.Stages {
 		for _, group := range stage.Groups {

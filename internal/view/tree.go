@@ -118,6 +118,8 @@ func (t *tree) header(run *Run) {
 // phaseText adds what a person asked for while the run is still on its way there.
 func phaseText(run *Run) string {
 	switch {
+	case run.Wanted == v1alpha1.RunStatePause && run.Phase == v1alpha1.RunPhaseNotStarted: // it keeps that phase
+		return string(run.Phase) + ", paused"
 	case run.Wanted == v1alpha1.RunStatePause && run.Phase != v1alpha1.RunPhasePaused && !run.Final:
 		return string(run.Phase) + ", pausing"
 	case run.Wanted == v1alpha1.RunStateStop && run.Phase != v1alpha1.RunPhaseStopping && !run.Final:
