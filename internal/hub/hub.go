@@ -114,7 +114,7 @@ func (h *Hub) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if h.store, err = startStore(h.dir, h.logs, h.fail); err != nil {
+	if h.store, err = startStore(ctx, h.dir, h.logs, h.fail); err != nil {
 		listener.Close()
 		return err
 	}

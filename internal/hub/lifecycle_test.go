@@ -306,6 +306,29 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 	startHub(t, t.TempDir()) // none of these spoils the process for the next hub
 }
 
+// TestAStartCanBeGivenUp: etcd without its log is never ready, and a person must not wait for it.
+func TestAStartCanBeGivenUp(t *testing.T) {
+	dir := t.TempDir()
+	startHub(t, dir).Close()
+	if err := os.RemoveAll(filepath.Join(dir, "etcd", "member", "wal")); err != nil {
+		t.Fatal(err)
+	}
+	ctx, giveUp := context.WithTimeout(t.Context(), 3*time.Second)
+	defer giveUp()
+	began := time.Now()
+	h, err := hub.Start(ctx, hub.Config{DataDir: dir})
+	if err == nil {
+		h.Close()
+		t.Fatal("the hub started without its log")
+	}
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("giving up after 3 s took %s", took)
+	}
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "restore this directory from a backup") {
+		t.Errorf("got %q, want a sentence about the storage that wraps the end of the context", err)
+	}
+}
+
 func TestARememberedPortThatIsTakenIsReplaced(t *testing.T) {
 	dir := t.TempDir()
 	first := startHub(t, dir)

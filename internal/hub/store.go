@@ -3,6 +3,7 @@
 package hub
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -41,8 +42,9 @@ type store struct {
 	closeOnce sync.Once
 }
 
-// startStore starts etcd and returns when it serves. The failed function is called if it dies later.
-func startStore(d *dataDir, log io.Writer, failed func(error)) (*store, error) {
+// startStore starts etcd and returns when it serves. The context bounds the start. The failed function is called if etcd
+// dies later.
+func startStore(ctx context.Context, d *dataDir, log io.Writer, failed func(error)) (*store, error) {
 	s := &store{failure: newEtcdFailure()}
 	socket, err := s.socketPath(d)
 	if err != nil {
@@ -51,7 +53,7 @@ func startStore(d *dataDir, log io.Writer, failed func(error)) (*store, error) {
 	s.endpoint = "unix://" + socket
 	cfg := etcdConfig(d.path("etcd"), s.endpoint)
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(etcdLogger(log, s.failure))
-	if s.etcd, err = startEtcd(cfg, s.failure); err != nil {
+	if s.etcd, err = startEtcd(ctx, cfg, s.failure); err != nil {
 		s.removeTempDir()
 		return nil, fmt.Errorf("the hub cannot open its storage %s (%w): check the disk, or restore this directory from a backup", cfg.Dir, err)
 	}
@@ -96,8 +98,9 @@ func etcdConfig(dir, endpoint string) *embed.Config {
 }
 
 // startEtcd starts etcd in a goroutine of its own and looks at the failure beside it, because an etcd that
-// finds its files damaged ends one of its goroutines (see etcdFailure), or panics, and never returns.
-func startEtcd(cfg *embed.Config, failure *etcdFailure) (*embed.Etcd, error) {
+// finds its files damaged ends one of its goroutines (see etcdFailure), or panics, and never returns. One that has lost
+// its log waits for ever for the members that the log would name; it is left behind.
+func startEtcd(ctx context.Context, cfg *embed.Config, failure *etcdFailure) (*embed.Etcd, error) {
 	type result struct {
 		etcd *embed.Etcd
 		err  error
@@ -116,6 +119,8 @@ func startEtcd(cfg *embed.Config, failure *etcdFailure) (*embed.Etcd, error) {
 	select {
 	case <-failure.happened:
 		return nil, failure.err
+	case <-ctx.Done():
+		return nil, notReady(ctx)
 	case r = <-started:
 	}
 	if r.err != nil {
@@ -126,10 +131,15 @@ func startEtcd(cfg *embed.Config, failure *etcdFailure) (*embed.Etcd, error) {
 		return r.etcd, nil
 	case <-failure.happened:
 		return nil, failure.err
-	case <-time.After(startTimeout):
-		r.etcd.Close()
-		return nil, fmt.Errorf("etcd was not ready after %s", startTimeout)
+	case <-ctx.Done():
+		go r.etcd.Close()
+		return nil, notReady(ctx)
 	}
+}
+
+// notReady tells a person who gave up from an etcd that took too long.
+func notReady(ctx context.Context) error {
+	return fmt.Errorf("etcd was not ready in time: %w", ctx.Err())
 }
 
 // watch calls a function when a started etcd ends, with the reason.
