@@ -27,6 +27,9 @@ const (
 	// pace is the time between two tellings: what changes in between is told as one. A fleet of a thousand
 	// clusters changes some hundred times a second.
 	pace = 100 * time.Millisecond
+	// startingTime is how long a hub that answered before may refuse: in the first second of a restart it serves before
+	// it has read its roles and kinds, and on a loaded machine that second is long.
+	startingTime = 15 * time.Second
 )
 
 // errRunDeleted ends the following of a run that was deleted.
@@ -105,12 +108,13 @@ type stream struct {
 // change nothing.
 func (f *follower) stream(ctx context.Context, s stream) error {
 	wait := firstRetry
+	var p patience
 	for ctx.Err() == nil {
-		err := f.readAndWatch(ctx, s, func() { wait = firstRetry })
+		err := f.readAndWatch(ctx, s, func() { wait, p = firstRetry, patience{answered: true} })
 		if err == nil || ctx.Err() != nil { // the server ends every watch after some minutes
 			continue
 		}
-		if hopeless(err) {
+		if p.over(err, f.clock.Now()) {
 			return err
 		}
 		f.update(func() { f.problems[s.index] = err })
@@ -121,6 +125,26 @@ func (f *follower) stream(ctx context.Context, s stream) error {
 		wait = min(2*wait, lastRetry)
 	}
 	return nil
+}
+
+// patience tells the refusals of a hub that is starting from those that last.
+type patience struct {
+	answered  bool
+	refusedAt time.Time // zero: the last error was not a refusal
+}
+
+// over says that asking again would change nothing.
+func (p *patience) over(err error, now time.Time) bool {
+	switch {
+	case !hopeless(err):
+		p.refusedAt = time.Time{}
+		return false
+	case !p.answered || errors.Is(err, errRunDeleted):
+		return true
+	case p.refusedAt.IsZero():
+		p.refusedAt = now
+	}
+	return now.Sub(p.refusedAt) >= startingTime
 }
 
 // hopeless tells refusals from a hub that is away.
