@@ -139,6 +139,10 @@ func TestADryRunAddsNothing(t *testing.T) {
 	if want := "cluster.sengu.dev/x added (dry run)\n"; out != want {
 		t.Errorf("it says %q, want %q", out, want)
 	}
+	s.must("cluster add x --provider simulated --simulated-version 1.36.1 --dry-run=server")
+	if r := s.do("cluster add x --provider simulated --simulated-version 1.36.1 --dry-run=client"); r.code != 2 || !strings.Contains(r.errOut, "say server or none") {
+		t.Errorf("a dry run without the hub: exit code %d and %q", r.code, r.errOut)
+	}
 	if out := s.must("cluster list -o name"); out != "" {
 		t.Errorf("the dry run added %s", out)
 	}

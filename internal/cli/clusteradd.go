@@ -35,7 +35,7 @@ type clusterFlags struct {
 	kubeconfigFile, calendar            string
 	maxSurge, maxUnavailable            string
 	drainTimeout                        time.Duration
-	dryRun                              bool
+	dryRun                              dryRun
 	labEndpoint, labCluster, labToken   string
 	simulated                           v1alpha1.SimulatedProvider
 	simulatedControlPlane, simulatedOne time.Duration
@@ -82,7 +82,7 @@ belong to the cluster. Adding a cluster changes nothing in it: it is described, 
 			if err := add.settle(h.namespace); err != nil {
 				return err
 			}
-			if err := operation.AddCluster(c.Context(), h, add.cluster, add.secrets, f.dryRun); err != nil {
+			if err := operation.AddCluster(c.Context(), h, add.cluster, add.secrets, bool(f.dryRun)); err != nil {
 				return err
 			}
 			if !o.table() {
@@ -91,18 +91,11 @@ belong to the cluster. Adding a cluster changes nothing in it: it is described, 
 				}
 				continue
 			}
-			a.say("cluster.sengu.dev/%s added%s", add.cluster.Name, dryRunNote(f.dryRun))
+			a.say("cluster.sengu.dev/%s added%s", add.cluster.Name, f.dryRun.note())
 		}
 		return nil
 	}
 	return c
-}
-
-func dryRunNote(dryRun bool) string {
-	if dryRun {
-		return " (dry run)"
-	}
-	return ""
 }
 
 func addClusterFlags(c *cobra.Command, f *clusterFlags) {
@@ -115,7 +108,7 @@ func addClusterFlags(c *cobra.Command, f *clusterFlags) {
 	flags.StringVar(&f.maxSurge, "max-surge", "", "How many nodes more than usual a pool may have, like 1 or 10%.")
 	flags.StringVar(&f.maxUnavailable, "max-unavailable", "", "How many nodes of a pool may be missing, like 1 or 10%.")
 	flags.DurationVar(&f.drainTimeout, "drain-timeout", 0, "How long one node may take to drain, like 30m.")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "Let the hub check it and keep nothing.")
+	f.dryRun.addTo(flags)
 	flags.StringVar(&f.labEndpoint, "lab-endpoint", "", "local: address of the lab's management API.")
 	flags.StringVar(&f.labCluster, "lab-cluster", "", "local: name of the cluster in the lab. Not set: NAME.")
 	flags.StringVar(&f.labToken, "lab-token-file", "", "local: file with the lab's management token.")

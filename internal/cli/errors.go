@@ -85,6 +85,9 @@ func explain(ctx context.Context, err error) (int, string) {
 	if sentence := connectionProblem(err); sentence != "" {
 		return exitNoHub, view.Clean(sentence)
 	}
+	if apierrors.IsForbidden(err) {
+		err = fmt.Errorf("%w: ask an admin of the hub for the right, or for a kubeconfig of a group that has it ('sengu hub kubeconfig --group …')", err)
+	}
 	return exitFailed, view.Clean(err.Error())
 }
 

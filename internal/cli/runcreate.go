@@ -101,9 +101,10 @@ func (f *runFlags) target(t *v1alpha1.UpgradeTarget) error {
 
 func (a *app) runCreate() *cobra.Command {
 	var (
-		f             runFlags
-		dryRun, watch bool
-		timeout       time.Duration
+		f       runFlags
+		dry     dryRun
+		watch   bool
+		timeout time.Duration
 	)
 	c := &cobra.Command{
 		Use:   "create NAME --to VERSION --strategy STRATEGY | -f FILE",
@@ -125,7 +126,7 @@ of the strategy do not matter to it. See what would happen with 'run plan' and t
 	}
 	o := outputFlags(c, false)
 	a.addRunFlags(c, &f)
-	c.Flags().BoolVar(&dryRun, "dry-run", false, "Let the hub check it and keep nothing.")
+	dry.addTo(c.Flags())
 	c.Flags().BoolVarP(&watch, "watch", "w", false, "Follow the run after it was created, as 'run watch' does.")
 	c.Flags().DurationVar(&timeout, "timeout", 0, "With --watch: give up following after this long. The run goes on. 0: never.")
 	c.RunE = func(c *cobra.Command, words []string) error {
@@ -148,7 +149,7 @@ of the strategy do not matter to it. See what would happen with 'run plan' and t
 		if err := settle(run, h.namespace); err != nil {
 			return err
 		}
-		if err := operation.CreateRun(c.Context(), h, run, dryRun); err != nil {
+		if err := operation.CreateRun(c.Context(), h, run, bool(dry)); err != nil {
 			return err
 		}
 		if !o.table() {
@@ -156,9 +157,9 @@ of the strategy do not matter to it. See what would happen with 'run plan' and t
 				return err
 			}
 		} else {
-			a.say("upgraderun.sengu.dev/%s created%s", run.Name, dryRunNote(dryRun))
+			a.say("upgraderun.sengu.dev/%s created%s", run.Name, dry.note())
 		}
-		if watch && !dryRun {
+		if watch && !bool(dry) {
 			return a.watch(c.Context(), h, watching{run: run.Name, timeout: timeout})
 		}
 		return nil

@@ -15,6 +15,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"sengu.dev/sengu/internal/cli"
+	"sengu.dev/sengu/internal/hub"
 	"sengu.dev/sengu/internal/hub/hubtest"
 	"sengu.dev/sengu/internal/view/viewtest"
 )
@@ -159,6 +160,19 @@ func TestAHubThatCannotBeUsed(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestWhoMayNotIsToldWhoCanHelp(t *testing.T) {
+	s := newSession(t)
+	content, err := hubtest.Hub(t).Kubeconfig(hub.User{Name: "eve"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SENGU_KUBECONFIG", write(t, "kubeconfig", string(content)))
+	r := s.do("run list")
+	if r.code != 1 || !strings.Contains(r.errOut, `User "eve" cannot list resource "upgraderuns"`) || !strings.Contains(r.errOut, "ask an admin of the hub") {
+		t.Errorf("exit code %d and %q", r.code, r.errOut)
 	}
 }
 

@@ -17,11 +17,19 @@ import (
 )
 
 // AddCluster puts a cluster into the fleet together with the Secrets that it refers to, which then belong to it
-// and go with it. With dryRun the hub checks the cluster and keeps nothing. When the cluster is refused, no
+// and go with it. With dryRun the hub checks them and keeps nothing. When the cluster is refused, no
 // Secret is left behind.
 func AddCluster(ctx context.Context, c client.Client, cluster *v1alpha1.Cluster, secrets []*corev1.Secret, dryRun bool) error {
-	if err := create(ctx, c, cluster.DeepCopy(), "cluster", true); err != nil || dryRun {
+	if err := create(ctx, c, cluster.DeepCopy(), "cluster", true); err != nil {
 		return err
+	}
+	if dryRun {
+		for _, s := range secrets {
+			if err := create(ctx, c, s.DeepCopy(), "secret", true); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	var created []*corev1.Secret
 	for _, s := range secrets {

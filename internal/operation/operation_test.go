@@ -303,6 +303,20 @@ func TestADryRunKeepsNothing(t *testing.T) {
 	}
 }
 
+// TestADryRunChecksTheSecretsToo: who may not write Secrets would learn that only when it counts.
+func TestADryRunChecksTheSecretsToo(t *testing.T) {
+	hub := newHub(t, interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+		if _, secret := o.(*corev1.Secret); secret {
+			return apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "", errors.New("no role allows it"))
+		}
+		return c.Create(ctx, o, opts...)
+	}})
+	err := operation.AddCluster(t.Context(), hub, aCluster(), []*corev1.Secret{aSecret()}, true)
+	if !apierrors.IsForbidden(err) {
+		t.Errorf("error %v, want that secrets are forbidden", err)
+	}
+}
+
 func TestAClusterThatARunWorksOnStays(t *testing.T) {
 	busy := aCluster(func(c *v1alpha1.Cluster) { c.Status.ActiveRun = "to-1-37" })
 	hub := newHub(t, interceptor.Funcs{}, busy)
