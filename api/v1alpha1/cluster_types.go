@@ -259,6 +259,15 @@ type ClusterSpec struct {
 	// +optional
 	CalendarRef *LocalObjectReference `json:"calendarRef,omitempty"`
 
+	// mutexes are names of which only one cluster at a time may be upgraded, over all runs of the fleet: two clusters
+	// that share one, like both of a pair, are never in flight together.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	Mutexes []string `json:"mutexes,omitempty"`
+
 	// nodeRollout says how nodes are renewed.
 	// +optional
 	NodeRollout ClusterNodeRollout `json:"nodeRollout,omitempty,omitzero"`

@@ -66,6 +66,15 @@ type ClusterUpgradeSpec struct {
 	// +optional
 	Method UpgradeMethod `json:"method,omitempty"`
 
+	// calendarRefs name the MaintenanceCalendars of the stage, which hold together with the cluster's own and the
+	// fleet's. Immutable.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="calendarRefs are immutable"
+	CalendarRefs []LocalObjectReference `json:"calendarRefs,omitempty"`
+
 	// state that the run wants. Not set: Run.
 	// +optional
 	State ClusterUpgradeState `json:"state,omitempty"`

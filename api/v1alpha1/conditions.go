@@ -114,6 +114,34 @@ const (
 	ReasonRunDeleted = "RunDeleted"
 	// ReasonOnTarget: every cluster is on the target and healthy.
 	ReasonOnTarget = "OnTarget"
+	// ReasonAlreadyOnTarget: the cluster was on the target before, and nothing had to be changed.
+	ReasonAlreadyOnTarget = "AlreadyOnTarget"
+	// ReasonOutsideWindow: no maintenance window is open.
+	ReasonOutsideWindow = "OutsideWindow"
+	// ReasonFrozen: a freeze of a calendar forbids it.
+	ReasonFrozen = "Frozen"
+	// ReasonWindowTooShort: the next step usually takes longer than what is left of the window.
+	ReasonWindowTooShort = "WindowTooShort"
+	// ReasonNeverOpens: the calendars that hold together have no opening in which the next step fits.
+	ReasonNeverOpens = "NeverOpens"
+	// ReasonCalendarMissing: a calendar that is referred to does not exist.
+	ReasonCalendarMissing = "CalendarMissing"
+	// ReasonInvalidCalendar: a calendar cannot be read.
+	ReasonInvalidCalendar = "InvalidCalendar"
+	// ReasonFleetConcurrencyReached: as many clusters as the fleet allows are in flight over all runs.
+	ReasonFleetConcurrencyReached = "FleetConcurrencyReached"
+	// ReasonMutexHeld: a cluster with the same mutex is in flight.
+	ReasonMutexHeld = "MutexHeld"
+	// ReasonCanariesFirst: the canaries of the group are not done.
+	ReasonCanariesFirst = "CanariesFirst"
+	// ReasonCanaryFailed: a canary failed, so nothing else starts.
+	ReasonCanaryFailed = "CanaryFailed"
+	// ReasonSameCause: as many clusters as the strategy names have failed by the same cause.
+	ReasonSameCause = "SameCause"
+	// ReasonClustersSetAside: all is done but for clusters that were not available.
+	ReasonClustersSetAside = "ClustersSetAside"
+	// ReasonInvalidFleet: the settings of the fleet cannot be used.
+	ReasonInvalidFleet = "InvalidFleet"
 )
 
 // Reasons of ClusterUpgrades.

@@ -21,6 +21,7 @@ func addKnownTypes(s *runtime.Scheme) error {
 	s.AddKnownTypes(GroupVersion,
 		&Cluster{}, &ClusterList{},
 		&ClusterUpgrade{}, &ClusterUpgradeList{},
+		&Fleet{}, &FleetList{},
 		&Gate{}, &GateList{},
 		&MaintenanceCalendar{}, &MaintenanceCalendarList{},
 		&UpgradePolicy{}, &UpgradePolicyList{},

@@ -259,6 +259,36 @@ type RunCounts struct {
 	// stopped clusters: brought to a safe point before they were done.
 	// +optional
 	Stopped int32 `json:"stopped"`
+	// setAside clusters: not available for too long, so the run goes on without them.
+	// +optional
+	SetAside int32 `json:"setAside,omitempty"`
+	// alreadyOnTarget is how many of the succeeded clusters needed no change.
+	// +optional
+	AlreadyOnTarget int32 `json:"alreadyOnTarget,omitempty"`
+}
+
+// RunAside is a cluster that cannot start now for a reason of its own, while others of its group go on.
+type RunAside struct {
+	// cluster that waits.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Cluster string `json:"cluster,omitempty"`
+
+	// reason is a documented constant.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
+
+	// since is when it was first found so.
+	// +optional
+	Since *metav1.Time `json:"since,omitempty"`
+
+	// state is Waiting, or SetAside when the run goes on without it.
+	// +optional
+	// +kubebuilder:validation:Enum=Waiting;SetAside
+	State string `json:"state,omitempty"`
 }
 
 // RunGroupStatus is the state of a group in a run.
@@ -279,6 +309,13 @@ type RunGroupStatus struct {
 	// +kubebuilder:validation:MaxItems=10000
 	// +kubebuilder:validation:items:MaxLength=63
 	Clusters []string `json:"clusters,omitempty"`
+
+	// aside are the clusters that cannot start now because they are stopped, unreachable, unhealthy or busy.
+	// +optional
+	// +listType=map
+	// +listMapKey=cluster
+	// +kubebuilder:validation:MaxItems=10000
+	Aside []RunAside `json:"aside,omitempty"`
 
 	// counts of the group's clusters.
 	// +optional
@@ -359,6 +396,10 @@ type RunStageStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	Gates []RunGateStatus `json:"gates,omitempty"`
+
+	// soakedBefore is the part of soakedFor that earlier runs have counted.
+	// +optional
+	SoakedBefore *metav1.Duration `json:"soakedBefore,omitempty"`
 
 	// soakedFor is the healthy time counted until soakCountedAt.
 	// +optional

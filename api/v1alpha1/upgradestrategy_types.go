@@ -29,6 +29,18 @@ const (
 	SoakHealthIgnored SoakHealth = "Ignored"
 )
 
+// SoakHistory says which runs' healthy time counts for a soak.
+// +kubebuilder:validation:Enum=Run;Fleet
+type SoakHistory string
+
+const (
+	// SoakHistoryRun counts only what this run has seen. This is the default.
+	SoakHistoryRun SoakHistory = "Run"
+	// SoakHistoryFleet also counts what earlier runs of the fleet have counted in a stage of the same name on the
+	// same frozen target.
+	SoakHistoryFleet SoakHistory = "Fleet"
+)
+
 // Soak is healthy time that must pass before the next stage.
 type Soak struct {
 	// duration of healthy time, for example 168h. 0s: no soak.
@@ -41,6 +53,87 @@ type Soak struct {
 	// health says which time counts. Not set: Required.
 	// +optional
 	Health SoakHealth `json:"health,omitempty"`
+
+	// history says which runs' healthy time counts. Not set: Run.
+	// +optional
+	History SoakHistory `json:"history,omitempty"`
+}
+
+// StageOrder says which stages come before a stage.
+// +kubebuilder:validation:Enum=Sequence;Graph
+type StageOrder string
+
+const (
+	// StageOrderSequence lets each stage wait for the one before it in the list. This is the default.
+	StageOrderSequence StageOrder = "Sequence"
+	// StageOrderGraph lets each stage wait for the stages that its dependsOn names; one that names none begins at once.
+	StageOrderGraph StageOrder = "Graph"
+)
+
+// ClusterOrderKey is what clusters of a group are ordered by.
+// +kubebuilder:validation:Enum=Label;Nodes
+type ClusterOrderKey string
+
+const (
+	// ClusterOrderLabel orders by a whole number in a label; clusters without it come last. This is the default.
+	ClusterOrderLabel ClusterOrderKey = "Label"
+	// ClusterOrderNodes orders by the number of nodes when the run starts, which is what an upgrade costs.
+	ClusterOrderNodes ClusterOrderKey = "Nodes"
+)
+
+// OrderDirection is ascending or descending.
+// +kubebuilder:validation:Enum=Ascending;Descending
+type OrderDirection string
+
+const (
+	// OrderAscending: the smallest first. This is the default.
+	OrderAscending OrderDirection = "Ascending"
+	// OrderDescending: the largest first.
+	OrderDescending OrderDirection = "Descending"
+)
+
+// ClusterOrder says in which order the clusters of a group start. Equal ones start by name.
+// +kubebuilder:validation:XValidation:rule="!has(self.label) || !has(self.by) || self.by == 'Label'",message="label goes with by: Label"
+type ClusterOrder struct {
+	// by which key. Not set: Label.
+	// +optional
+	By ClusterOrderKey `json:"by,omitempty"`
+
+	// label whose value is a whole number. Not set: sengu.dev/order.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
+	Label string `json:"label,omitempty"`
+
+	// direction of the order. Not set: Ascending.
+	// +optional
+	Direction OrderDirection `json:"direction,omitempty"`
+}
+
+// UnavailableAction says what a run does with clusters that cannot be upgraded now.
+// +kubebuilder:validation:Enum=Wait;SetAside
+type UnavailableAction string
+
+const (
+	// UnavailableWait lets their group wait for them; the others of the group start meanwhile. This is the default.
+	UnavailableWait UnavailableAction = "Wait"
+	// UnavailableSetAside lets the run go on without them and reports them at its end. One that becomes available
+	// while its stage is in hand is picked up; a retry of the run tries the others.
+	UnavailableSetAside UnavailableAction = "SetAside"
+)
+
+// UnavailablePolicy says what happens to clusters that are stopped, unreachable, unhealthy or busy with something else.
+type UnavailablePolicy struct {
+	// action to take. Not set: Wait.
+	// +optional
+	Action UnavailableAction `json:"action,omitempty"`
+
+	// after which time a cluster is set aside. Not set: 24h.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('0s')",message="must be a duration like 90s, 30m or 168h; days are not a unit"
+	After *metav1.Duration `json:"after,omitempty"`
 }
 
 // ApprovalGate waits for the decision of people.
@@ -140,6 +233,17 @@ type StrategyGroup struct {
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 10000 : self.matches('^([0-9]|[1-9][0-9]|100)%$')",message="must be a number from 0 to 10000 or a percentage from 0% to 100%"
 	MaxFailures *intstr.IntOrString `json:"maxFailures,omitempty"`
 
+	// canaries are how many clusters of this group, the first in its order, go before all its others. When one of them
+	// fails, the run stops whatever maxFailures allows. Not set: 0.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	Canaries int32 `json:"canaries,omitempty"`
+
+	// clusterOrder says in which order clusters start. Not set: by the label sengu.dev/order.
+	// +optional
+	ClusterOrder *ClusterOrder `json:"clusterOrder,omitempty"`
+
 	// beforeGates must pass before a cluster of this group starts.
 	// +optional
 	// +listType=map
@@ -156,6 +260,7 @@ type StrategyGroup struct {
 }
 
 // StrategyStage is one step of a strategy: stages follow each other, groups of a stage run in parallel.
+// +kubebuilder:validation:XValidation:rule="!has(self.dependsOn) || !self.dependsOn.exists(d, d == self.name)",message="a stage cannot wait for itself"
 type StrategyStage struct {
 	// name of the stage, unique in the strategy.
 	// +required
@@ -163,6 +268,19 @@ type StrategyStage struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	// +kubebuilder:validation:MaxLength=40
 	Name string `json:"name,omitempty"`
+
+	// dependsOn names the stages that must be finished before this one begins, all listed before it. With stageOrder
+	// Graph only.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=40
+	DependsOn []string `json:"dependsOn,omitempty"`
+
+	// calendarRef names a MaintenanceCalendar for the clusters of this stage. It holds together with the cluster's own
+	// and the fleet's: all must be open.
+	// +optional
+	CalendarRef *LocalObjectReference `json:"calendarRef,omitempty"`
 
 	// groups of clusters that are upgraded in parallel.
 	// +required
@@ -208,6 +326,7 @@ type StrategyStage struct {
 }
 
 // UpgradeStrategySpec is an order of work. A run copies it when it starts: later edits do not matter to that run.
+// +kubebuilder:validation:XValidation:rule="(has(self.stageOrder) && self.stageOrder == 'Graph') || self.stages.all(s, !has(s.dependsOn))",message="dependsOn goes with stageOrder: Graph"
 type UpgradeStrategySpec struct {
 	// maxConcurrency of clusters in flight over the whole run, a number or a percentage of all its clusters,
 	// rounded down, at least 1. Not set: 50.
@@ -224,6 +343,21 @@ type UpgradeStrategySpec struct {
 	// +kubebuilder:validation:MaxLength=5
 	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 10000 : self.matches('^([0-9]|[1-9][0-9]|100)%$')",message="must be a number from 0 to 10000 or a percentage from 0% to 100%"
 	MaxFailures *intstr.IntOrString `json:"maxFailures,omitempty"`
+
+	// sameCauseLimit stops the run when this many clusters have failed by the same cause, whatever maxFailures allow.
+	// Not set: no such limit.
+	// +optional
+	// +kubebuilder:validation:Minimum=2
+	// +kubebuilder:validation:Maximum=10000
+	SameCauseLimit int32 `json:"sameCauseLimit,omitempty"`
+
+	// unavailable says what happens to clusters that cannot be upgraded now. Not set: their group waits for them.
+	// +optional
+	Unavailable *UnavailablePolicy `json:"unavailable,omitempty"`
+
+	// stageOrder says which stages come before a stage. Not set: Sequence.
+	// +optional
+	StageOrder StageOrder `json:"stageOrder,omitempty"`
 
 	// stages in their order.
 	// +required

@@ -146,6 +146,30 @@ func TestCreate(t *testing.T) {
 			}),
 			wantRefusal: "set exactly one of approval, scheduledStart and verification",
 		},
+		"stages that depend on each other in a sequence": {
+			object:      oneStage(func(s *v1alpha1.UpgradeStrategySpec) { s.Stages[0].DependsOn = []string{"other"} }),
+			wantRefusal: "dependsOn goes with stageOrder: Graph",
+		},
+		"a stage that waits for itself": {
+			object: oneStage(func(s *v1alpha1.UpgradeStrategySpec) {
+				s.StageOrder, s.Stages[0].DependsOn = v1alpha1.StageOrderGraph, []string{"staging"}
+			}),
+			wantRefusal: "a stage cannot wait for itself",
+		},
+		"an order by nodes with a label": {
+			object: oneStage(func(s *v1alpha1.UpgradeStrategySpec) {
+				s.Stages[0].Groups[0].ClusterOrder = &v1alpha1.ClusterOrder{By: v1alpha1.ClusterOrderNodes, Label: "cost"}
+			}),
+			wantRefusal: "label goes with by: Label",
+		},
+		"one cluster with the same cause is no series": {
+			object:      oneStage(func(s *v1alpha1.UpgradeStrategySpec) { s.SameCauseLimit = 1 }),
+			wantRefusal: "sameCauseLimit",
+		},
+		"the settings of a fleet under another name": {
+			object:      &v1alpha1.Fleet{},
+			wantRefusal: "the settings of a fleet are named fleet",
+		},
 		"a run to a minor": {object: runTo("1.37", nil)},
 		"a run to nowhere": {
 			object:      runTo("", func(s *v1alpha1.UpgradeRunSpec) { s.Target.Scope = v1alpha1.UpgradeScopeFull }),
