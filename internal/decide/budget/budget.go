@@ -78,12 +78,20 @@ type Limit struct {
 	Max, Used int
 }
 
-// Take uses one of every limit, or nothing when one of them is used up.
-func (r Room) Take() bool {
+// Full is the first limit that is used up; nil: none is.
+func (r Room) Full() *Limit {
 	for _, l := range r {
 		if l.Used >= l.Max {
-			return false
+			return l
 		}
+	}
+	return nil
+}
+
+// Take uses one of every limit, or nothing when one of them is used up.
+func (r Room) Take() bool {
+	if r.Full() != nil {
+		return false
 	}
 	for _, l := range r {
 		l.Used++

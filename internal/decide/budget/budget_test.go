@@ -135,6 +135,9 @@ func TestRoomAtItsEdges(t *testing.T) {
 			for _, l := range tc.room {
 				before = append(before, l.Used)
 			}
+			if full := tc.room.Full(); (full == nil) != tc.want {
+				t.Errorf("the full limit is %+v, want one: %t", full, !tc.want)
+			}
 			if got := tc.room.Take(); got != tc.want {
 				t.Errorf("taken: %t, want %t", got, tc.want)
 			}

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"sengu.dev/sengu/api/v1alpha1"
+	"sengu.dev/sengu/internal/decide/budget"
 )
 
 // pass is one pass over one run: the record as it becomes, and what is to be done.
@@ -26,6 +27,8 @@ type pass struct {
 	skips    skips
 	stages   []*stage
 	members  []*member // of all stages
+	mutexes  map[string][]holder
+	fleet    *budget.Limit // of all runs; nil: none
 }
 
 // Decide returns the next actions of a run and what its record becomes.
@@ -70,6 +73,7 @@ func newPass(s Snapshot, now time.Time) *pass {
 	if p.st.Resolved != nil {
 		if attempt := max(s.Run.Spec.Attempt, 1); attempt > p.st.Attempt && !p.final() {
 			p.st.Attempt, p.st.FinishedAt, p.st.Phase = attempt, nil, v1alpha1.RunPhaseRunning
+			forgetAside(p.st)
 		}
 		p.survey()
 	}
@@ -85,7 +89,7 @@ func (p *pass) final() bool {
 // proceed goes on with a run that has started.
 func (p *pass) proceed() {
 	p.skipInFlight()
-	failure := p.tooManyFailures()
+	failure := p.mustNotGoOn()
 	switch {
 	case p.s.Run.Spec.State == v1alpha1.RunStateStop:
 		p.st.Phase = v1alpha1.RunPhaseStopping
@@ -93,7 +97,7 @@ func (p *pass) proceed() {
 		p.letGoForGood(func() { p.end(v1alpha1.RunPhaseStopped) })
 	case p.st.Phase == v1alpha1.RunPhaseFailed && !p.allSettled():
 		p.waiting = p.st.Waiting
-	case failure != nil && p.onFailure() == v1alpha1.FailureActionStop:
+	case failure != nil && (failure.atOnce || p.onFailure() == v1alpha1.FailureActionStop):
 		p.stopForFailure(failure)
 	case p.s.Run.Spec.State == v1alpha1.RunStatePause:
 		p.wait(v1alpha1.ReasonPausedByUser, "a person paused the run: `sengu run resume` lets it go on")

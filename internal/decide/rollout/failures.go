@@ -15,16 +15,13 @@ import (
 	"sengu.dev/sengu/internal/decide/budget"
 )
 
-// failure says where more clusters failed than allowed.
+// failure is why a run must not go on: more clusters failed than allowed, a canary, or several by the same cause.
 type failure struct {
-	place     string
-	allowed   int
-	failed    []*member
-	lastStage int // index of the last stage with a failed cluster
-}
-
-func (f *failure) String() string {
-	return fmt.Sprintf("more clusters failed in %s than the %d allowed: %s", f.place, f.allowed, failures(f.failed))
+	reason string // a documented constant
+	text   string
+	failed []*member
+	// atOnce: onFailure FinishStage does not matter.
+	atOnce bool
 }
 
 // failures names clusters with the reason of each.
@@ -44,31 +41,57 @@ func failures(failed []*member) string {
 	return strings.Join(out, "; ")
 }
 
-// tooManyFailures looks at every limit: groups first, then stages, then the run. A failure that is being retried
-// does not count.
+// mustNotGoOn looks for a reason to stop. A failure that is being retried does not count.
+func (p *pass) mustNotGoOn() *failure {
+	if f := p.failedCanaries(); f != nil {
+		return f
+	}
+	if f := p.sameCause(); f != nil {
+		return f
+	}
+	return p.tooManyFailures()
+}
+
+// sameCause looks for a cause by which as many clusters failed as the strategy names: it is not chance any more.
+func (p *pass) sameCause() *failure {
+	limit := int(p.st.Strategy.SameCauseLimit)
+	if limit == 0 {
+		return nil
+	}
+	failed := map[string][]*member{}
+	for _, m := range p.members {
+		if m.state != memberFailed {
+			continue
+		}
+		id := causeOf(m)
+		if failed[id] = append(failed[id], m); len(failed[id]) == limit {
+			return &failure{reason: v1alpha1.ReasonSameCause, failed: failed[id], atOnce: true,
+				text: fmt.Sprintf("%d clusters failed by the same cause, %s, so nothing else starts: %s", limit, id, failures(failed[id]))}
+		}
+	}
+	return nil
+}
+
+// tooManyFailures looks at every limit: groups first, then stages, then the run.
 func (p *pass) tooManyFailures() *failure {
 	var all []*member
-	last := 0
-	for i, s := range p.stages {
+	for _, s := range p.stages {
 		var inStage []*member
 		for _, g := range s.groups {
 			failed := failedOf(g.members)
 			inStage = append(inStage, failed...)
-			if f := exceeded("group "+s.spec.Name+"/"+g.spec.Name, failed, limitOf(g.spec.MaxFailures, len(g.members), 0), i); f != nil {
+			if f := exceeded("group "+s.spec.Name+"/"+g.spec.Name, failed, limitOf(g.spec.MaxFailures, len(g.members), 0)); f != nil {
 				return f
 			}
 		}
 		all = append(all, inStage...)
-		if len(inStage) > 0 {
-			last = i
-		}
 		total := len(s.members)
-		if f := exceeded("stage "+s.spec.Name, inStage, limitOf(s.spec.MaxFailures, total, total), i); f != nil {
+		if f := exceeded("stage "+s.spec.Name, inStage, limitOf(s.spec.MaxFailures, total, total)); f != nil {
 			return f
 		}
 	}
 	total := len(p.members)
-	return exceeded("the run", all, limitOf(p.st.Strategy.MaxFailures, total, total), last)
+	return exceeded("the run", all, limitOf(p.st.Strategy.MaxFailures, total, total))
 }
 
 // failedOf returns the clusters that failed and are not about to be retried.
@@ -82,11 +105,12 @@ func failedOf(members []*member) []*member {
 	return out
 }
 
-func exceeded(place string, failed []*member, allowed, stage int) *failure {
+func exceeded(place string, failed []*member, allowed int) *failure {
 	if len(failed) <= allowed {
 		return nil
 	}
-	return &failure{place, allowed, failed, stage}
+	return &failure{reason: v1alpha1.ReasonTooManyFailures, failed: failed,
+		text: fmt.Sprintf("more clusters failed in %s than the %d allowed: %s", place, allowed, failures(failed))}
 }
 
 func (p *pass) onFailure() v1alpha1.FailureAction {
@@ -95,17 +119,17 @@ func (p *pass) onFailure() v1alpha1.FailureAction {
 
 // stopForFailure starts nothing new and brings what is in flight to a safe point.
 func (p *pass) stopForFailure(f *failure) {
-	message := f.String() + "; remove the cause, then `sengu run retry " + p.s.Run.Name + "`"
+	message := f.text + "; remove the cause, then `sengu run retry " + p.s.Run.Name + "`"
 	p.st.Phase = v1alpha1.RunPhaseStopping
 	p.waiting = nil
-	p.wait(v1alpha1.ReasonTooManyFailures, message)
+	p.wait(f.reason, message)
 	for _, s := range p.stages {
 		for _, g := range s.groups {
 			p.markFailed(g)
 		}
 		if slices.ContainsFunc(s.members, func(m *member) bool { return slices.Contains(f.failed, m) }) {
 			s.st.Phase = v1alpha1.StagePhaseFailed
-			s.st.Waiting = p.newWait(s.before, v1alpha1.ReasonTooManyFailures, message, time.Time{})
+			s.st.Waiting = p.newWait(s.before, f.reason, message, time.Time{})
 			p.st.CurrentStage = s.spec.Name
 		}
 	}
@@ -126,13 +150,9 @@ func (p *pass) causes() []v1alpha1.RunCause {
 		if m.state != memberFailed {
 			continue
 		}
-		st := &m.upgrade.Status
-		id := cmp.Or(st.Reason, v1alpha1.ReasonOperationFailed)
-		if st.Diagnosis != nil && st.Diagnosis.Cause != "" {
-			id = st.Diagnosis.Cause
-		}
+		id := causeOf(m)
 		if byID[id] == nil {
-			byID[id] = &v1alpha1.RunCause{ID: id, Message: cut(st.Message, 1024)}
+			byID[id] = &v1alpha1.RunCause{ID: id, Message: cut(m.upgrade.Status.Message, 1024)}
 			ids = append(ids, id)
 		}
 		byID[id].Clusters = append(byID[id].Clusters, m.name)
@@ -144,6 +164,14 @@ func (p *pass) causes() []v1alpha1.RunCause {
 		out = append(out, *cause)
 	}
 	return out
+}
+
+// causeOf is the id of the cause of a failure, or the reason of the failed step while no cause is known.
+func causeOf(m *member) string {
+	if d := m.upgrade.Status.Diagnosis; d != nil && d.Cause != "" {
+		return d.Cause
+	}
+	return cmp.Or(m.upgrade.Status.Reason, v1alpha1.ReasonOperationFailed)
 }
 
 // limitOf resolves a limit of failures. One that cannot be read, in a record that was edited by hand, allows none.

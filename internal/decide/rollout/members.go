@@ -3,6 +3,8 @@
 package rollout
 
 import (
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	"sengu.dev/sengu/api/v1alpha1"
 )
 
@@ -15,8 +17,9 @@ const (
 	memberHeld // at a safe point, not finished
 	memberSucceeded
 	memberFailed
-	memberToRetry // failed, and a person asked to retry
-	memberSkipped // by a person, and nothing of it is in flight
+	memberToRetry  // failed, and a person asked to retry
+	memberSkipped  // by a person, and nothing of it is in flight
+	memberSetAside // not available for too long: the run goes on without it
 )
 
 // member is a cluster of the run.
@@ -61,6 +64,9 @@ func (p *pass) survey() {
 			for k, name := range g.st.Clusters {
 				block[k] = member{name: name, stage: spec.Name, group: g.spec.Name, cluster: p.clusters[name], upgrade: p.upgrades[name]}
 				block[k].state = p.stateOf(&block[k], g.skipped || p.skips.clusters[name])
+				if a := aside(g.st, name); a != nil && a.State == asideSetAside && block[k].state == memberNotStarted {
+					block[k].state = memberSetAside
+				}
 				g.members[k] = &block[k]
 			}
 			s.groups, s.members = append(s.groups, g), append(s.members, g.members...)
@@ -76,6 +82,9 @@ func (p *pass) stateOf(m *member, skipped bool) memberState {
 		}
 		return memberNotStarted
 	}
+	if InFlight(m.upgrade) {
+		return memberInFlight
+	}
 	switch m.upgrade.Status.Phase {
 	case v1alpha1.ClusterUpgradePhaseSucceeded:
 		return memberSucceeded
@@ -86,21 +95,14 @@ func (p *pass) stateOf(m *member, skipped bool) memberState {
 		return memberSkipped
 	case v1alpha1.ClusterUpgradePhaseFailed:
 		switch {
-		case max(m.upgrade.Spec.Attempt, 1) > max(m.upgrade.Status.Attempt, 1):
-			return memberInFlight // a retry that was asked for and has not begun
 		case skipped:
 			return memberSkipped
 		case max(m.upgrade.Spec.Attempt, 1) < p.st.Attempt:
 			return memberToRetry
 		}
 		return memberFailed
-	case v1alpha1.ClusterUpgradePhaseHeld:
-		// Held as long as nobody wants otherwise: what was told to go on counts as in flight at once.
-		if state(m.upgrade) == v1alpha1.ClusterUpgradeStateHold {
-			return memberHeld
-		}
 	}
-	return memberInFlight
+	return memberHeld
 }
 
 // counts counts clusters by state.
@@ -117,16 +119,27 @@ func counts(members []*member) v1alpha1.RunCounts {
 			c.Stopped++
 		case memberSucceeded:
 			c.Succeeded++
+			if alreadyOnTarget(m.upgrade) {
+				c.AlreadyOnTarget++
+			}
 		case memberFailed:
 			c.Failed++
 		case memberSkipped:
 			c.Skipped++
+		case memberSetAside:
+			c.SetAside++
 		}
 	}
 	return c
 }
 
-// settled says whether every cluster has ended: succeeded, failed or skipped.
+// alreadyOnTarget says whether nothing had to be changed in a cluster.
+func alreadyOnTarget(u *v1alpha1.ClusterUpgrade) bool {
+	c := meta.FindStatusCondition(u.Status.Conditions, v1alpha1.ConditionSucceeded)
+	return c != nil && c.Reason == v1alpha1.ReasonAlreadyOnTarget
+}
+
+// settled says whether every cluster has ended: succeeded, failed, skipped or set aside.
 func settled(members []*member) bool {
 	for _, m := range members {
 		switch m.state {

@@ -24,6 +24,7 @@ func TestRulesHoldInAnyWorld(t *testing.T) {
 			fleet = append(fleet, rapid.SampledFrom(envs).Draw(r, "env"))
 		}
 		w := newWorld(t, strategy, fleet...)
+		w.drawLimits(r)
 		w.random = rand.New(rand.NewSource(rapid.Int64().Draw(r, "seed")))
 		for range rapid.IntRange(5, 80).Draw(r, "steps") {
 			w.happen(r)
@@ -34,8 +35,8 @@ func TestRulesHoldInAnyWorld(t *testing.T) {
 			if final := w.run.Status.Phase; final == v1alpha1.RunPhaseSucceeded || final == v1alpha1.RunPhaseStopped {
 				return
 			}
-			if w.run.Status.Phase == v1alpha1.RunPhaseFailed {
-				w.run.Spec.Attempt = w.run.Status.Attempt + 1
+			if waiting := w.run.Status.Waiting; w.run.Status.Phase == v1alpha1.RunPhaseFailed || waiting != nil && waiting.Reason == v1alpha1.ReasonMutexHeld {
+				w.run.Spec.Attempt = w.run.Status.Attempt + 1 // what waits for the half of a pair that failed waits for a person
 			}
 			for _, g := range w.gates {
 				g.Status.State = v1alpha1.GateStatePassed
@@ -52,12 +53,26 @@ func TestRulesHoldInAnyWorld(t *testing.T) {
 
 func drawStrategy(r *rapid.T) (*v1alpha1.UpgradeStrategySpec, []string) {
 	s := &v1alpha1.UpgradeStrategySpec{OnFailure: rapid.SampledFrom([]v1alpha1.FailureAction{"", v1alpha1.FailureActionStop, v1alpha1.FailureActionFinishStage}).Draw(r, "onFailure")}
+	if rapid.Bool().Draw(r, "graph") {
+		s.StageOrder = v1alpha1.StageOrderGraph
+	}
+	if rapid.Bool().Draw(r, "sets aside") {
+		s.Unavailable = &v1alpha1.UnavailablePolicy{Action: v1alpha1.UnavailableSetAside, After: &metav1.Duration{Duration: 3 * time.Minute}}
+	}
+	if rapid.Bool().Draw(r, "counts causes") {
+		s.SameCauseLimit = 2
+	}
 	if rapid.Bool().Draw(r, "limited") {
 		s.MaxConcurrency = number(rapid.IntRange(1, 4).Draw(r, "run concurrency"))
 	}
 	var envs []string
 	for i := range rapid.IntRange(1, 3).Draw(r, "stages") {
 		stage := v1alpha1.StrategyStage{Name: fmt.Sprintf("stage%d", i)}
+		for _, earlier := range s.Stages {
+			if s.StageOrder == v1alpha1.StageOrderGraph && rapid.Bool().Draw(r, "depends") {
+				stage.DependsOn = append(stage.DependsOn, earlier.Name)
+			}
+		}
 		if rapid.Bool().Draw(r, "soaks") {
 			stage.Soak = soak(time.Duration(rapid.IntRange(0, 20).Draw(r, "minutes")) * time.Minute)
 		}
@@ -74,11 +89,24 @@ func drawStrategy(r *rapid.T) (*v1alpha1.UpgradeStrategySpec, []string) {
 				Name: fmt.Sprintf("g%d", j), Selector: metav1.LabelSelector{MatchLabels: map[string]string{"env": env}},
 				MaxConcurrency: number(rapid.IntRange(1, 3).Draw(r, "group concurrency")),
 				MaxFailures:    number(rapid.IntRange(0, 2).Draw(r, "failures")),
+				Canaries:       int32(rapid.IntRange(0, 2).Draw(r, "canaries")),
 			})
 		}
 		s.Stages = append(s.Stages, stage)
 	}
 	return s, envs
+}
+
+// drawLimits gives some clusters mutexes and the fleet a limit.
+func (w *world) drawLimits(r *rapid.T) {
+	for _, name := range sorted(w.clusters) {
+		if pair := rapid.SampledFrom([]string{"", "", "east", "west"}).Draw(r, "mutex"); pair != "" {
+			w.clusters[name].Spec.Mutexes = []string{pair}
+		}
+	}
+	if rapid.Bool().Draw(r, "fleet limited") {
+		w.fleet = &v1alpha1.FleetSpec{MaxConcurrency: number(rapid.IntRange(1, 4).Draw(r, "fleet concurrency"))}
+	}
 }
 
 // happen lets one thing happen to the world: most of the time to a cluster, else by somebody's hand.
@@ -98,6 +126,9 @@ func (w *world) happen(r *rapid.T) {
 	case 8:
 		if w.busy[cluster] = ""; rapid.Bool().Draw(r, "busy") && w.upgrades[cluster] == nil {
 			w.busy[cluster] = "other"
+		}
+		if delete(w.elsewhere, cluster); w.busy[cluster] != "" && rapid.Bool().Draw(r, "in flight") {
+			w.elsewhere[cluster] = true
 		}
 	default:
 		w.somebodyActs(r, cluster)
@@ -127,7 +158,7 @@ func (w *world) somebodyActs(r *rapid.T, cluster string) {
 // mend takes away everything that could keep the run from its end.
 func (w *world) mend() {
 	w.run.Spec.State = v1alpha1.RunStateRun
-	w.fails, w.busy = map[string]int{}, map[string]string{}
+	w.fails, w.busy, w.elsewhere = map[string]int{}, map[string]string{}, map[string]bool{}
 	for name := range w.clusters {
 		w.health(name, metav1.ConditionTrue)
 	}

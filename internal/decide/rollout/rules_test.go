@@ -19,6 +19,9 @@ import (
 func (w *world) checkRules(d Decision) {
 	w.t.Helper()
 	w.ruleConcurrency(d)
+	w.ruleFleet(d)
+	w.ruleMutexes(d)
+	w.ruleCanaries(d)
 	w.ruleStages(d)
 	w.ruleFailures(d)
 	w.ruleGates(d)
@@ -60,15 +63,7 @@ func (w *world) moving(name string) bool {
 // Rule 1: limits of concurrency are never exceeded.
 func (w *world) ruleConcurrency(d Decision) {
 	w.t.Helper()
-	begun := map[string]bool{}
-	for _, name := range starts(d) {
-		begun[name] = true
-	}
-	for _, a := range d.Actions {
-		if a.Kind == ActionRetry || a.Kind == ActionSetState && a.State == v1alpha1.ClusterUpgradeStateRun {
-			begun[a.Cluster] = true
-		}
-	}
+	begun := w.begins(d)
 	count := func(names []string) (n int) {
 		for _, name := range names {
 			if begun[name] || w.moving(name) {
@@ -106,14 +101,95 @@ func (w *world) atMost(place string, n int, limit *intstr.IntOrString, total, fa
 	}
 }
 
-// Rule 4: stage k+1 starts nothing before stage k is finished, soaked and through its gates.
+// Rule 1 for the fleet: what starts has room beside all that is in flight in any run.
+func (w *world) ruleFleet(d Decision) {
+	w.t.Helper()
+	begun := w.begins(d)
+	if w.fleet == nil || w.fleet.MaxConcurrency == nil || len(begun) == 0 {
+		return
+	}
+	n := len(w.elsewhere)
+	for name := range w.clusters {
+		if begun[name] || w.moving(name) {
+			n++
+		}
+	}
+	w.atMost("the fleet", n, w.fleet.MaxConcurrency, len(w.clusters), 1)
+}
+
+// begins are the clusters that a decision brings into flight. One that was on its way to a safe point and goes on never
+// left the air.
+func (w *world) begins(d Decision) map[string]bool {
+	out := map[string]bool{}
+	for _, a := range d.Actions {
+		if w.moving(a.Cluster) {
+			continue
+		}
+		if a.Kind == ActionStartCluster || a.Kind == ActionRetry || a.Kind == ActionSetState && a.State == v1alpha1.ClusterUpgradeStateRun {
+			out[a.Cluster] = true
+		}
+	}
+	return out
+}
+
+// Rule 1 for mutexes: no two clusters that share one are in flight together, and nothing new starts beside one that
+// was left in the middle.
+func (w *world) ruleMutexes(d Decision) {
+	w.t.Helper()
+	begun := w.begins(d)
+	for name := range begun {
+		for _, mutex := range w.clusters[name].Spec.Mutexes {
+			for other, c := range w.clusters {
+				unfinished := w.elsewhere[other] || begun[other] || w.moving(other) || w.upgrades[name] == nil && w.leftInTheMiddle(other)
+				if other != name && unfinished && slices.Contains(c.Spec.Mutexes, mutex) {
+					w.t.Errorf("rule 1: %s starts while %s, with the same mutex %s, is not done", name, other, mutex)
+				}
+			}
+		}
+	}
+}
+
+// leftInTheMiddle says whether a cluster rests at a safe point or failed, and nobody skipped it.
+func (w *world) leftInTheMiddle(name string) bool {
+	u := w.upgrades[name]
+	if u == nil || skipsOf(w.run).clusters[name] {
+		return false
+	}
+	return u.Status.Phase == v1alpha1.ClusterUpgradePhaseHeld || u.Status.Phase == v1alpha1.ClusterUpgradePhaseFailed
+}
+
+// Canaries: nothing else of their group starts before each is on the target or skipped.
+func (w *world) ruleCanaries(d Decision) {
+	w.t.Helper()
+	begun, skipped := w.begins(d), skipsOf(w.run)
+	for i := range d.Status.Stages {
+		for j := range d.Status.Stages[i].Groups {
+			clusters := d.Status.Stages[i].Groups[j].Clusters
+			n := min(int(d.Status.Strategy.Stages[i].Groups[j].Canaries), len(clusters))
+			for _, canary := range clusters[:n] {
+				u := w.upgrades[canary]
+				if skipped.clusters[canary] || u != nil && u.Status.Phase == v1alpha1.ClusterUpgradePhaseSucceeded {
+					continue
+				}
+				for _, name := range clusters[n:] {
+					if begun[name] {
+						w.t.Errorf("%s starts before canary %s is on the target", name, canary)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Rule 4: a stage starts nothing before those that it waits for are finished, soaked and through their gates.
 func (w *world) ruleStages(d Decision) {
 	w.t.Helper()
 	for _, name := range starts(d) {
-		for i := range d.Status.Stages {
+		own := slices.IndexFunc(d.Status.Stages, func(s v1alpha1.RunStageStatus) bool { return holds(&s, name) })
+		for i := range d.Status.Stages[:own] {
 			st := &d.Status.Stages[i]
-			if holds(st, name) {
-				break
+			if d.Status.Strategy.StageOrder == v1alpha1.StageOrderGraph && !slices.Contains(d.Status.Strategy.Stages[own].DependsOn, st.Name) {
+				continue
 			}
 			skipped := st.Phase == v1alpha1.StagePhaseSkipped
 			if !skipped && st.FinishedAt == nil {

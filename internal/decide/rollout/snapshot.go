@@ -31,6 +31,13 @@ type Snapshot struct {
 	// Taken names, for each cluster whose ClusterUpgrade cannot be created because another one has its name, the run
 	// of that one. It may be an earlier run of this run's name that is still being deleted.
 	Taken map[string]string
+	// Fleet holds the settings of the fleet; nil: none.
+	Fleet *v1alpha1.FleetSpec
+	// InFlightElsewhere names the clusters that are in flight in other runs.
+	InFlightElsewhere []string
+	// SoakedBefore is, for each stage by name, the healthy time that earlier runs of the fleet have counted on the
+	// same frozen target; it is looked at when a soak with history Fleet begins.
+	SoakedBefore map[string]time.Duration
 	// Deleting: the run is being deleted, so it must go to a safe point and release its finalizer.
 	Deleting bool
 }

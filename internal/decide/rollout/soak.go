@@ -50,6 +50,7 @@ func (p *pass) soak(s *stage) bool {
 		s.st.SoakState = v1alpha1.SoakStateDone
 		return true
 	}
+	p.carryFromEarlierRuns(s)
 	problem := ""
 	if s.spec.Soak.Health != v1alpha1.SoakHealthIgnored {
 		problem = unhealthyMember(s)
@@ -75,6 +76,23 @@ func (p *pass) soak(s *stage) bool {
 	s.st.Waiting = p.newWait(s.before, v1alpha1.ReasonSoaking, fmt.Sprintf("healthy time of %s is counted", total), end)
 	p.lookAt(p.now.Add(min(soakLook, max(end.Sub(p.now), 10*time.Millisecond))))
 	return false
+}
+
+// carryFromEarlierRuns lets a soak begin where earlier runs of the fleet have left it, if the strategy says so.
+func (p *pass) carryFromEarlierRuns(s *stage) {
+	before := min(p.s.SoakedBefore[s.spec.Name], s.spec.Soak.Duration.Duration)
+	if s.spec.Soak.History != v1alpha1.SoakHistoryFleet || s.st.SoakedFor != nil || before <= 0 {
+		return
+	}
+	s.st.SoakedFor, s.st.SoakedBefore = &metav1.Duration{Duration: before}, &metav1.Duration{Duration: before}
+}
+
+// soakAnew forgets what a stage has soaked when one more of its clusters starts: the soak is after the last of them.
+func soakAnew(s *stage) {
+	if s.st.SoakState == v1alpha1.SoakStateDone {
+		return // the next stages have begun on the strength of it
+	}
+	s.st.SoakState, s.st.SoakedFor, s.st.SoakedBefore, s.st.SoakCountedAt = "", nil, nil, nil
 }
 
 // counted is the healthy time so far.

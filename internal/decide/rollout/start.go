@@ -69,6 +69,9 @@ func (p *pass) accept() ([]waves.Stage, *v1alpha1.ResolvedTarget, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := checkGraph(p.s.Strategy); err != nil {
+		return nil, nil, err
+	}
 	if err := checkLimits(p.s.Strategy, stages); err != nil {
 		return nil, nil, err
 	}

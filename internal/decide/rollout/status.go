@@ -45,6 +45,8 @@ func add(to *v1alpha1.RunCounts, c v1alpha1.RunCounts) {
 	to.Failed += c.Failed
 	to.Skipped += c.Skipped
 	to.Stopped += c.Stopped
+	to.SetAside += c.SetAside
+	to.AlreadyOnTarget += c.AlreadyOnTarget
 }
 
 // fact is a condition's status, reason and message. Messages carry no times and no counters.

@@ -26,40 +26,49 @@ func (p *pass) walk(failure *failure) {
 	if err != nil {
 		limit = 1 // it was checked at the start; a record that was edited by hand still moves carefully
 	}
-	run := &budget.Limit{Max: limit, Used: int(counts(p.members).Running)}
-	for i, s := range p.stages {
-		if !p.walkStage(s, run) {
+	room := budget.Room{{Max: limit, Used: int(counts(p.members).Running)}}
+	if fleet := p.fleetLimit(); fleet != nil {
+		p.fleet = fleet
+		room = append(room, fleet)
+	}
+	p.holdMutexes()
+	if p.walkStages(room, failure) {
+		p.finish()
+		return
+	}
+	for _, s := range p.stages {
+		if s.st.Waiting != nil && s.st.Waiting.Reason != v1alpha1.ReasonPreviousStage {
 			p.st.CurrentStage = s.spec.Name
 			p.waiting = firstWait(p.waiting, s.st.Waiting)
-			p.laterStagesWait(i + 1)
-			if !anyInFlight(p.members) {
-				p.st.Phase = v1alpha1.RunPhasePending
-			}
-			return
-		}
-		if failure != nil && i >= failure.lastStage {
-			// FinishStage: the stage with the failures is finished, and no later one begins.
-			p.stopForFailure(failure)
-			return
+			break
 		}
 	}
-	p.finish()
+	if !anyInFlight(p.members) {
+		p.st.Phase = v1alpha1.RunPhasePending
+	}
+	if failure != nil && !slices.ContainsFunc(p.stages, (*stage).inHand) {
+		p.stopForFailure(failure)
+	}
 }
 
-// laterStagesWait says of the stages that have not begun what they wait for.
-func (p *pass) laterStagesWait(from int) {
-	for i := from; i < len(p.stages); i++ {
-		s := p.stages[i]
-		if s.skipped {
-			s.st.Phase = v1alpha1.StagePhaseSkipped
+// walkStages does what can be done in each stage that may be in hand, and says whether all are finished.
+func (p *pass) walkStages(room budget.Room, failure *failure) bool {
+	finished := make([]bool, len(p.stages))
+	for i, s := range p.stages {
+		if first := p.firstBefore(i, finished); first != nil {
+			p.stageWaitsFor(s, first)
 			continue
 		}
-		s.st.Waiting = p.newWait(s.before, v1alpha1.ReasonPreviousStage, fmt.Sprintf("stage %s comes first", p.stages[i-1].spec.Name), time.Time{})
+		if failure != nil && !s.begun() {
+			continue // FinishStage: what was begun is finished, and nothing else begins
+		}
+		finished[i] = p.walkStage(s, room)
 	}
+	return failure == nil && !slices.Contains(finished, false)
 }
 
 // walkStage does what can be done in a stage now, and says whether it is finished.
-func (p *pass) walkStage(s *stage, run *budget.Limit) bool {
+func (p *pass) walkStage(s *stage, room budget.Room) bool {
 	members := s.members
 	if s.skipped {
 		s.st.Phase = v1alpha1.StagePhaseSkipped
@@ -73,14 +82,14 @@ func (p *pass) walkStage(s *stage, run *budget.Limit) bool {
 		s.st.Waiting = p.newWait(s.before, wait.Reason, wait.Message, time.Time{})
 		return false
 	}
-	limit, err := budget.Concurrency("maxConcurrency", s.spec.MaxConcurrency, len(members), run.Max)
+	limit, err := budget.Concurrency("maxConcurrency", s.spec.MaxConcurrency, len(members), room[0].Max)
 	if err != nil {
 		limit = 1
 	}
-	inStage := &budget.Limit{Max: limit, Used: int(counts(members).Running)}
+	room = append(slices.Clone(room), &budget.Limit{Max: limit, Used: int(counts(members).Running)})
 	all := true
 	for _, g := range s.groups {
-		all = p.walkGroup(s, g, budget.Room{run, inStage}) && all
+		all = p.walkGroup(s, g, room) && all
 	}
 	if !all {
 		s.st.Phase = v1alpha1.StagePhaseRunning
@@ -121,9 +130,9 @@ func (p *pass) walkGroup(s *stage, g *group, room budget.Room) bool {
 		g.st.Waiting = p.newWait(g.before, wait.Reason, wait.Message, time.Time{})
 		return false
 	}
+	p.startClusters(s, g, room)
 	if !settled(g.members) {
 		g.st.Phase = v1alpha1.StagePhaseRunning
-		p.startClusters(s, g, room)
 		return false
 	}
 	place.timing = v1alpha1.GateTimingAfter
@@ -144,28 +153,57 @@ func (p *pass) startClusters(s *stage, g *group, room budget.Room) {
 		limit = 1
 	}
 	room = append(slices.Clone(room), &budget.Limit{Max: limit, Used: int(counts(g.members).Running)})
-	var aside *v1alpha1.Waiting
+	canaries := g.canariesFirst()
+	var keeps *v1alpha1.Waiting
 	for _, m := range g.members {
-		if m.state != memberNotStarted && m.state != memberHeld && m.state != memberToRetry {
+		if !startable(m) {
 			continue
 		}
-		if wait := p.cannotStart(m); wait != nil {
-			aside = firstWait(aside, wait)
-			continue
-		}
-		if !room.Take() {
-			aside = &v1alpha1.Waiting{Reason: v1alpha1.ReasonConcurrencyReached, Message: m.name + " starts when a cluster in flight is done"}
+		if canaries != nil && !g.isCanary(m) {
+			keeps = firstWait(keeps, canaries)
 			break
 		}
+		if wait := p.cannotStart(m); wait != nil {
+			keeps = firstWait(keeps, wait)
+			if unavailable(wait) {
+				p.standAside(g, m, wait)
+			}
+			continue
+		}
+		p.pickUp(g, m)
+		if full := room.Full(); full != nil {
+			keeps = p.noRoom(m, full)
+			break
+		}
+		room.Take()
 		p.letGo(s, g, m)
 	}
-	if aside != nil {
-		g.st.Waiting = p.newWait(g.before, aside.Reason, aside.Message, time.Time{})
+	if keeps != nil {
+		g.st.Waiting = p.newWait(g.before, keeps.Reason, keeps.Message, time.Time{})
 	}
+}
+
+// startable says whether a cluster is neither in flight nor done.
+func startable(m *member) bool {
+	switch m.state {
+	case memberNotStarted, memberHeld, memberToRetry, memberSetAside:
+		return true
+	}
+	return false
+}
+
+func (p *pass) noRoom(m *member, full *budget.Limit) *v1alpha1.Waiting {
+	if full == p.fleet {
+		return &v1alpha1.Waiting{Reason: v1alpha1.ReasonFleetConcurrencyReached,
+			Message: fmt.Sprintf("%s starts when a cluster of any run is done: the fleet allows %d in flight", m.name, full.Max)}
+	}
+	return &v1alpha1.Waiting{Reason: v1alpha1.ReasonConcurrencyReached, Message: m.name + " starts when a cluster in flight is done"}
 }
 
 // letGo starts a cluster, or lets it go on from the safe point at which it rests.
 func (p *pass) letGo(s *stage, g *group, m *member) {
+	p.holdMutexesOf(m.cluster, holder{name: m.name, inFlight: true})
+	soakAnew(s)
 	switch m.state {
 	case memberHeld:
 		p.setState(m, v1alpha1.ClusterUpgradeStateRun, "the run goes on")
@@ -238,7 +276,7 @@ func (p *pass) cannotStart(m *member) *v1alpha1.Waiting {
 	if problem := unhealthy(m.cluster); problem != "" && m.upgrade == nil {
 		return no(v1alpha1.ReasonClusterNotReady, "%s: %s", m.name, problem)
 	}
-	return nil
+	return p.mutexHeld(m)
 }
 
 // unhealthy says what is wrong with a cluster. A condition that is missing or unknown is not a pass.
@@ -276,6 +314,12 @@ func (p *pass) finish() {
 		p.waiting = nil
 		p.end(v1alpha1.RunPhaseFailed)
 		p.wait(v1alpha1.ReasonClustersFailed, "clusters failed, no more than allowed; retry or skip them: "+failures(failed))
+		return
+	}
+	if out := p.setAside(); len(out) > 0 {
+		p.waiting = nil
+		p.end(v1alpha1.RunPhaseFailed)
+		p.wait(v1alpha1.ReasonClustersSetAside, "all is done but for clusters that were not available; retry or skip them: "+few(out))
 		return
 	}
 	if p.waiting != nil {

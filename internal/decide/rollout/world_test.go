@@ -38,6 +38,10 @@ type world struct {
 	upgrades map[string]*v1alpha1.ClusterUpgrade // by cluster
 	gates    map[string]*v1alpha1.Gate
 	busy     map[string]string
+	fleet    *v1alpha1.FleetSpec
+	// elsewhere are the clusters in flight in other runs, and soakedBefore what earlier runs have soaked.
+	elsewhere    map[string]bool
+	soakedBefore map[string]time.Duration
 	// fails is how many more attempts on a cluster fail.
 	fails map[string]int
 	// order of the lists in the snapshot is shuffled by it.
@@ -49,7 +53,7 @@ type world struct {
 
 func newWorld(t testing.TB, strategy *v1alpha1.UpgradeStrategySpec, envs ...string) *world {
 	w := &world{t: t, now: epoch, strategy: strategy, clusters: map[string]*v1alpha1.Cluster{}, upgrades: map[string]*v1alpha1.ClusterUpgrade{},
-		gates: map[string]*v1alpha1.Gate{}, busy: map[string]string{}, fails: map[string]int{}, random: rand.New(rand.NewSource(1))}
+		gates: map[string]*v1alpha1.Gate{}, busy: map[string]string{}, elsewhere: map[string]bool{}, fails: map[string]int{}, random: rand.New(rand.NewSource(1))}
 	for i, env := range envs {
 		w.add(fmt.Sprintf("%s-%d", env, i+1), env)
 	}
@@ -80,7 +84,8 @@ func (w *world) health(name string, status metav1.ConditionStatus) {
 
 // snapshot is what the run sees, in any order.
 func (w *world) snapshot() Snapshot {
-	s := Snapshot{Run: w.run, Strategy: w.strategy, BusyWith: w.busy, Deleting: w.run.DeletionTimestamp != nil}
+	s := Snapshot{Run: w.run, Strategy: w.strategy, BusyWith: w.busy, Deleting: w.run.DeletionTimestamp != nil,
+		Fleet: w.fleet, InFlightElsewhere: shuffled(w.random, w.elsewhere), SoakedBefore: w.soakedBefore}
 	for _, k := range shuffled(w.random, w.clusters) {
 		s.Clusters = append(s.Clusters, w.clusters[k])
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -162,6 +163,9 @@ func (p *pass) progressing() (is bool, reason, message string) {
 func (p *pass) succeeded() (is bool, reason, message string) {
 	switch p.st.Phase {
 	case v1alpha1.ClusterUpgradePhaseSucceeded:
+		if p.changedNothing() {
+			return true, v1alpha1.ReasonAlreadyOnTarget, "it was on the target before, and is healthy"
+		}
 		return true, v1alpha1.ReasonOnTarget, "on the target and healthy"
 	case v1alpha1.ClusterUpgradePhaseSkipped:
 		return false, v1alpha1.ReasonSkippedByUser, "ended by a person's decision"
@@ -170,6 +174,16 @@ func (p *pass) succeeded() (is bool, reason, message string) {
 		return false, p.st.Reason, p.st.Message
 	}
 	return false, v1alpha1.ReasonUpgrading, "not on the target yet"
+}
+
+// changedNothing says whether the control plane and every node were on the target before.
+func (p *pass) changedNothing() bool {
+	return !slices.ContainsFunc(p.st.Steps, func(s v1alpha1.StepStatus) bool {
+		_, rest, _ := strings.Cut(s.Name, "/")
+		kind, _, _ := strings.Cut(rest, "/")
+		changes := stepKind(kind) == stepControlPlane || stepKind(kind) == stepNodePool
+		return changes && s.Result != v1alpha1.StepResultNotNeeded
+	})
 }
 
 // drainBlocked is true while a node in hand cannot move at all.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"sengu.dev/sengu/api/v1alpha1"
@@ -59,6 +60,15 @@ func quarantining(t *testing.T) *play {
 		when("the budget is loosened", func(p *play) bool {
 			return slices.ContainsFunc(p.of("user"), func(n *wNode) bool { return n.quarantine != "" })
 		}, func(p *play) { p.apps[0].stuck = false })
+}
+
+// wantsAlreadyOnTarget: an upgrade that changed nothing says so, and no other does.
+func (p *play) wantsAlreadyOnTarget(want bool) {
+	p.t.Helper()
+	c := meta.FindStatusCondition(p.upgrade.Status.Conditions, v1alpha1.ConditionSucceeded)
+	if got := c != nil && c.Reason == v1alpha1.ReasonAlreadyOnTarget; got != want {
+		p.t.Errorf("already on the target: %t, want %t", got, want)
+	}
 }
 
 func inPhase(phase v1alpha1.ClusterUpgradePhase) func(*play) bool {
@@ -328,6 +338,7 @@ func TestStories(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := tc.play(t).run()
 			p.wants(tc.wantPhase, tc.wantReason)
+			p.wantsAlreadyOnTarget(name == "already on the target")
 			golden(t, p.transcript.String())
 		})
 	}

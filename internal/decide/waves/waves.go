@@ -16,7 +16,8 @@ import (
 	"sengu.dev/sengu/api/v1alpha1"
 )
 
-// OrderLabel on a Cluster is a whole number: clusters of a group start in ascending order, those without it last.
+// OrderLabel on a Cluster is a whole number: unless their group says otherwise, clusters start in its ascending order,
+// those without it last.
 const OrderLabel = "sengu.dev/order"
 
 // named is how many names a sentence lists.
@@ -63,6 +64,7 @@ type place struct {
 	stage, group int
 	name         string
 	selector     labels.Selector
+	order        *v1alpha1.ClusterOrder
 }
 
 // Assign puts every selected cluster into exactly one group. A nil selector selects every cluster. The time is
@@ -105,7 +107,7 @@ func Assign(s *v1alpha1.UpgradeStrategySpec, selector *metav1.LabelSelector, clu
 			"no group of the strategy selects %s: add them to a group, or leave them out with spec.clusterSelector", few(nowhere))}
 	}
 	for i := range places {
-		slices.SortFunc(members[i], byOrder)
+		slices.SortFunc(members[i], byOrder(places[i].order))
 		names := make([]string, len(members[i]))
 		for j, c := range members[i] {
 			names[j] = c.Name
@@ -151,22 +153,44 @@ func compile(s *v1alpha1.UpgradeStrategySpec) ([]Stage, []place, error) {
 			if err != nil || selector.Empty() {
 				return nil, nil, &Error{v1alpha1.ReasonInvalidStrategy, fmt.Sprintf("the selector of group %s cannot be used: name at least one label", name)}
 			}
-			places = append(places, place{stage: i, group: j, name: name, selector: selector})
+			places = append(places, place{stage: i, group: j, name: name, selector: selector, order: g.ClusterOrder})
 		}
 	}
 	return stages, places, nil
 }
 
-func byOrder(a, b *v1alpha1.Cluster) int {
-	return cmp.Or(cmp.Compare(order(a), order(b)), cmp.Compare(a.Name, b.Name))
+// byOrder compares two clusters by the order of their group; nil: by OrderLabel. A cluster without a number is last in
+// either direction, because nobody has given it a place.
+func byOrder(o *v1alpha1.ClusterOrder) func(a, b *v1alpha1.Cluster) int {
+	if o == nil {
+		o = &v1alpha1.ClusterOrder{}
+	}
+	sign := 1
+	if o.Direction == v1alpha1.OrderDescending {
+		sign = -1
+	}
+	return func(a, b *v1alpha1.Cluster) int {
+		x, hasX := rank(o, a)
+		y, hasY := rank(o, b)
+		switch {
+		case hasX && hasY && x != y:
+			return sign * cmp.Compare(x, y)
+		case hasX != hasY && hasX:
+			return -1
+		case hasX != hasY:
+			return 1
+		}
+		return cmp.Compare(a.Name, b.Name)
+	}
 }
 
-func order(c *v1alpha1.Cluster) int {
-	n, err := strconv.Atoi(c.Labels[OrderLabel])
-	if err != nil {
-		return int(^uint(0) >> 1)
+// rank is the number by which a cluster is ordered, if it has one.
+func rank(o *v1alpha1.ClusterOrder, c *v1alpha1.Cluster) (int, bool) {
+	if o.By == v1alpha1.ClusterOrderNodes {
+		return int(c.Status.Nodes), c.Status.ControlPlane.Version != ""
 	}
-	return n
+	n, err := strconv.Atoi(c.Labels[cmp.Or(o.Label, OrderLabel)])
+	return n, err == nil
 }
 
 func few(names []string) string {

@@ -47,6 +47,20 @@ func stagingFirst() *v1alpha1.UpgradeStrategySpec {
 	}}
 }
 
+// ordered is a strategy of one group with an order.
+func ordered(o *v1alpha1.ClusterOrder) *v1alpha1.UpgradeStrategySpec {
+	s := &v1alpha1.UpgradeStrategySpec{Stages: []v1alpha1.StrategyStage{stage("staging", group("all", where("env", "staging")))}}
+	s.Stages[0].Groups[0].ClusterOrder = o
+	return s
+}
+
+// sized is a staging cluster with some nodes.
+func sized(name string, nodes int32) *v1alpha1.Cluster {
+	c := cluster(name, "env", "staging")
+	c.Status.Nodes, c.Status.ControlPlane.Version = nodes, "1.36.1"
+	return c
+}
+
 func TestAssign(t *testing.T) {
 	inOrder := func(name, order string) *v1alpha1.Cluster { return cluster(name, "env", "staging", OrderLabel, order) }
 	tests := map[string]struct {
@@ -81,6 +95,19 @@ func TestAssign(t *testing.T) {
 			want: []Stage{{Name: "staging", Groups: []Group{{Name: "all", Clusters: []string{
 				"before-all", "two", "tie-a", "tie-b", "ten", "nothing", "too-large", "word",
 			}}}}},
+		},
+		"by another label, the largest first": {
+			strategy: ordered(&v1alpha1.ClusterOrder{Label: "risk", Direction: v1alpha1.OrderDescending}),
+			clusters: []*v1alpha1.Cluster{
+				cluster("low", "env", "staging", "risk", "1"), cluster("high", "env", "staging", "risk", "9"),
+				cluster("nobody-knows", "env", "staging"), cluster("tie", "env", "staging", "risk", "9"),
+			},
+			want: []Stage{{Name: "staging", Groups: []Group{{Name: "all", Clusters: []string{"high", "tie", "low", "nobody-knows"}}}}},
+		},
+		"by nodes, the smallest first, and last what was not described": {
+			strategy: ordered(&v1alpha1.ClusterOrder{By: v1alpha1.ClusterOrderNodes}),
+			clusters: []*v1alpha1.Cluster{sized("large", 90), sized("small", 3), cluster("unknown", "env", "staging"), sized("middle", 20)},
+			want:     []Stage{{Name: "staging", Groups: []Group{{Name: "all", Clusters: []string{"small", "middle", "large", "unknown"}}}}},
 		},
 		"clusters that the run leaves out need no group": {
 			selector: new(where("env", "staging")),

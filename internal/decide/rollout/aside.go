@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"sengu.dev/sengu/api/v1alpha1"
+)
+
+// The states of a cluster that waits aside.
+const (
+	asideWaiting  = "Waiting"
+	asideSetAside = "SetAside"
+)
+
+// defaultSetAsideAfter is how long a cluster may be unavailable when the strategy sets such clusters aside and does
+// not say after which time.
+const defaultSetAsideAfter = 24 * time.Hour
+
+// unavailable says whether a wait is about the state of the cluster itself, which can last for ever: it is stopped,
+// unreachable, unhealthy, gone, or somebody else works on it.
+func unavailable(w *v1alpha1.Waiting) bool {
+	switch w.Reason {
+	case v1alpha1.ReasonClusterMissingFromFleet, v1alpha1.ReasonClusterBusy, v1alpha1.ReasonClusterNotReady:
+		return true
+	}
+	return false
+}
+
+// standAside notes that a cluster is not available. When that has lasted longer than the strategy wants to wait, the
+// run goes on without it. A canary is never set aside: without it nothing is proven.
+func (p *pass) standAside(g *group, m *member, wait *v1alpha1.Waiting) {
+	entry := aside(g.st, m.name)
+	if entry == nil {
+		g.st.Aside = append(g.st.Aside, v1alpha1.RunAside{Cluster: m.name, Since: p.instant(), State: asideWaiting})
+		slices.SortFunc(g.st.Aside, func(a, b v1alpha1.RunAside) int { return cmp.Compare(a.Cluster, b.Cluster) })
+		entry = aside(g.st, m.name)
+	}
+	entry.Reason = wait.Reason
+	policy := p.st.Strategy.Unavailable
+	if policy == nil || policy.Action != v1alpha1.UnavailableSetAside || g.isCanary(m) {
+		return
+	}
+	after := defaultSetAsideAfter
+	if policy.After != nil {
+		after = policy.After.Duration
+	}
+	if due := entry.Since.Add(after); p.now.Before(due) {
+		p.lookAt(due)
+		return
+	}
+	entry.State, m.state = asideSetAside, memberSetAside
+}
+
+// pickUp takes a cluster back that is available again.
+func (p *pass) pickUp(g *group, m *member) {
+	g.st.Aside = slices.DeleteFunc(g.st.Aside, func(a v1alpha1.RunAside) bool { return a.Cluster == m.name })
+	if m.state == memberSetAside {
+		m.state = memberNotStarted
+	}
+}
+
+func aside(st *v1alpha1.RunGroupStatus, cluster string) *v1alpha1.RunAside {
+	i := slices.IndexFunc(st.Aside, func(a v1alpha1.RunAside) bool { return a.Cluster == cluster })
+	if i < 0 {
+		return nil
+	}
+	return &st.Aside[i]
+}
+
+// forgetAside lets a new attempt of the run try every cluster anew.
+func forgetAside(st *v1alpha1.UpgradeRunStatus) {
+	for i := range st.Stages {
+		for j := range st.Stages[i].Groups {
+			st.Stages[i].Groups[j].Aside = nil
+		}
+	}
+}
+
+// setAside are the clusters that the run went on without, each with what was in the way.
+func (p *pass) setAside() []string {
+	var out []string
+	for _, s := range p.stages {
+		for _, g := range s.groups {
+			for _, m := range g.members {
+				if m.state == memberSetAside {
+					out = append(out, m.name+" ("+aside(g.st, m.name).Reason+")")
+				}
+			}
+		}
+	}
+	return out
+}
