@@ -15,19 +15,19 @@ import (
 	"sengu.dev/sengu/internal/decide/rollout"
 )
 
-// Run executes one action of a run and returns the object that it created, if any. A conflict means that what
-// was decided on has changed: look again and decide anew.
+// Run executes one action of a run and returns the object that it created or changed, if any. A conflict means that
+// what was decided on has changed: look again and decide anew.
 func Run(ctx context.Context, hub client.Client, run *v1alpha1.UpgradeRun, a rollout.Action) (client.Object, error) {
 	switch a.Kind {
 	case rollout.ActionStartCluster:
 		return startCluster(ctx, hub, run, a)
 	case rollout.ActionSetState:
-		return nil, patchUpgrade(ctx, hub, run.Namespace, a.Upgrade, func(u *v1alpha1.ClusterUpgrade) { u.Spec.State = a.State })
+		return patchUpgrade(ctx, hub, run.Namespace, a.Upgrade, func(u *v1alpha1.ClusterUpgrade) { u.Spec.State = a.State })
 	case rollout.ActionRetry:
 		if err := claim(ctx, hub, run, a); err != nil {
 			return nil, err
 		}
-		return nil, patchUpgrade(ctx, hub, run.Namespace, a.Upgrade, func(u *v1alpha1.ClusterUpgrade) {
+		return patchUpgrade(ctx, hub, run.Namespace, a.Upgrade, func(u *v1alpha1.ClusterUpgrade) {
 			u.Spec.Attempt, u.Spec.State = a.Attempt, v1alpha1.ClusterUpgradeStateRun
 		})
 	case rollout.ActionCreateGate:
@@ -106,14 +106,18 @@ func Release(ctx context.Context, hub client.Client, namespace, run, name string
 	return client.IgnoreNotFound(err)
 }
 
-func patchUpgrade(ctx context.Context, hub client.Client, namespace, name string, change func(*v1alpha1.ClusterUpgrade)) error {
+// patchUpgrade changes a cluster upgrade and returns it; nil: it is gone.
+func patchUpgrade(ctx context.Context, hub client.Client, namespace, name string, change func(*v1alpha1.ClusterUpgrade)) (client.Object, error) {
 	var u v1alpha1.ClusterUpgrade
 	if err := hub.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &u); err != nil {
-		return client.IgnoreNotFound(err)
+		return nil, client.IgnoreNotFound(err)
 	}
 	before := u.DeepCopy()
 	change(&u)
-	return hub.Patch(ctx, &u, client.MergeFrom(before))
+	if err := hub.Patch(ctx, &u, client.MergeFrom(before)); err != nil {
+		return nil, err
+	}
+	return &u, nil
 }
 
 func skipGate(ctx context.Context, hub client.Client, namespace string, a rollout.Action) error {

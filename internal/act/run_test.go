@@ -105,14 +105,14 @@ func start(cluster string) rollout.Action {
 }
 
 // does executes an action, and looks whether it says that it created an object.
-func (h *hub) does(r *v1alpha1.UpgradeRun, a rollout.Action, wantCreated bool) {
+func (h *hub) does(r *v1alpha1.UpgradeRun, a rollout.Action, wantWritten bool) {
 	h.t.Helper()
 	created, err := act.Run(h.t.Context(), h, r, a)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	if (created != nil) != wantCreated {
-		h.t.Errorf("created %v, want one: %t", created, wantCreated)
+	if (created != nil) != wantWritten {
+		h.t.Errorf("created %v, want one: %t", created, wantWritten)
 	}
 }
 
@@ -152,16 +152,17 @@ func TestEachActionTwice(t *testing.T) {
 	tests := map[string]struct {
 		objects     []client.Object
 		action      rollout.Action
-		wantCreated bool // by the first
+		wantWritten bool // the first returns an object
+		wantAgain   bool // and so does the second: what is changed is returned each time, what is created only once
 		wantWrites  int  // of both
 		check       func(t *testing.T, h *hub)
 	}{
 		"start a cluster": {
-			objects: []client.Object{cluster("c", "")}, action: start("c"), wantCreated: true, wantWrites: 3, // claim, create, and a create that finds it there
+			objects: []client.Object{cluster("c", "")}, action: start("c"), wantWritten: true, wantWrites: 3, // claim, create, and a create that finds it there
 			check: checkStarted,
 		},
 		"start one whose claim is left from a run that has ended": {
-			objects: []client.Object{cluster("c", "ended")}, wantCreated: true, wantWrites: 3,
+			objects: []client.Object{cluster("c", "ended")}, wantWritten: true, wantWrites: 3,
 			action: func() rollout.Action { a := start("c"); a.Claimed = "ended"; return a }(),
 			check: func(t *testing.T, h *hub) {
 				if by := h.activeRun("c"); by != "r" {
@@ -170,7 +171,7 @@ func TestEachActionTwice(t *testing.T) {
 			},
 		},
 		"hold an upgrade": {
-			objects: []client.Object{&v1alpha1.ClusterUpgrade{ObjectMeta: owned(r, "r-c")}}, wantWrites: 2,
+			objects: []client.Object{&v1alpha1.ClusterUpgrade{ObjectMeta: owned(r, "r-c")}}, wantWrites: 2, wantWritten: true, wantAgain: true,
 			action: rollout.Action{Kind: rollout.ActionSetState, Cluster: "c", Upgrade: "r-c", State: v1alpha1.ClusterUpgradeStateHold},
 			check: func(t *testing.T, h *hub) {
 				if s := get(h, "r-c", &v1alpha1.ClusterUpgrade{}).Spec.State; s != v1alpha1.ClusterUpgradeStateHold {
@@ -182,12 +183,12 @@ func TestEachActionTwice(t *testing.T) {
 			action: rollout.Action{Kind: rollout.ActionSetState, Cluster: "c", Upgrade: "r-c", State: v1alpha1.ClusterUpgradeStateHold},
 		},
 		"retry": {
-			objects: []client.Object{cluster("c", ""), upgradeOf("c")}, wantWrites: 3, // claim, and both patches
+			objects: []client.Object{cluster("c", ""), upgradeOf("c")}, wantWrites: 3, wantWritten: true, wantAgain: true, // claim, and both patches
 			action: rollout.Action{Kind: rollout.ActionRetry, Cluster: "c", Upgrade: "r-c", Attempt: 2},
 			check:  checkRetried,
 		},
 		"ask for a gate": {
-			action: rollout.Action{Kind: rollout.ActionCreateGate, Gate: "r-g", GateSpec: &v1alpha1.GateSpec{Type: v1alpha1.GateTypeApproval}}, wantCreated: true, wantWrites: 2,
+			action: rollout.Action{Kind: rollout.ActionCreateGate, Gate: "r-g", GateSpec: &v1alpha1.GateSpec{Type: v1alpha1.GateTypeApproval}}, wantWritten: true, wantWrites: 2,
 			check: func(t *testing.T, h *hub) {
 				if g := get(h, "r-g", &v1alpha1.Gate{}); g.Spec.Type != v1alpha1.GateTypeApproval || !metav1.IsControlledBy(g, r) {
 					t.Errorf("gate %+v", g)
@@ -218,8 +219,8 @@ func TestEachActionTwice(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			h := newHub(t, tc.objects...)
-			h.does(r, tc.action, tc.wantCreated)
-			h.does(r, tc.action, false)
+			h.does(r, tc.action, tc.wantWritten)
+			h.does(r, tc.action, tc.wantAgain)
 			if h.writes != tc.wantWrites {
 				t.Errorf("%d writes, want %d", h.writes, tc.wantWrites)
 			}

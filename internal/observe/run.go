@@ -4,6 +4,8 @@ package observe
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -56,6 +58,10 @@ func LookAtRun(ctx context.Context, hub client.Reader, run *v1alpha1.UpgradeRun)
 	if err := list(&upgrades); err != nil {
 		return s, err
 	}
+	var err error
+	if s.Fleet, err = fleetOf(ctx, hub, run.Namespace); err != nil {
+		return s, err
+	}
 	others := map[string]string{} // run by the name of the cluster upgrade
 	for i := range upgrades.Items {
 		u := &upgrades.Items[i]
@@ -66,10 +72,11 @@ func LookAtRun(ctx context.Context, hub client.Reader, run *v1alpha1.UpgradeRun)
 		others[u.Name] = u.Spec.RunRef.Name
 		if HoldsCluster(u) {
 			s.BusyWith[u.Spec.Cluster] = u.Spec.RunRef.Name
+			s.Elsewhere = append(s.Elsewhere, u)
 		}
 	}
 	takenNames(&s, others)
-	return s, claims(ctx, hub, run, &s)
+	return s, otherRuns(ctx, hub, run, &s)
 }
 
 // takenNames finds the clusters whose cluster upgrade would have the name of another run's: run a of cluster b-c and
@@ -85,12 +92,50 @@ func takenNames(s *rollout.Snapshot, others map[string]string) {
 	}
 }
 
-// claims adds the clusters that another run has claimed and has no cluster upgrade for yet.
-func claims(ctx context.Context, hub client.Reader, run *v1alpha1.UpgradeRun, s *rollout.Snapshot) error {
+// fleetOf returns the settings of a fleet; nil: it has none.
+func fleetOf(ctx context.Context, hub client.Reader, namespace string) (*v1alpha1.FleetSpec, error) {
+	var f v1alpha1.Fleet
+	if err := hub.Get(ctx, types.NamespacedName{Namespace: namespace, Name: v1alpha1.FleetName}, &f); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return &f.Spec, nil
+}
+
+// soakedBefore sums, for each stage, what other runs have soaked on the same frozen target. What a run took over from
+// earlier ones is theirs and counts once.
+func soakedBefore(run *v1alpha1.UpgradeRun, runs []v1alpha1.UpgradeRun) map[string]time.Duration {
+	target := run.Status.Resolved
+	if target == nil {
+		return nil
+	}
+	out := map[string]time.Duration{}
+	for i := range runs {
+		r := runs[i].Status.Resolved
+		if runs[i].UID == run.UID || r == nil || r.Version != target.Version || !slices.Equal(r.Images, target.Images) {
+			continue
+		}
+		for j := range runs[i].Status.Stages {
+			st := &runs[i].Status.Stages[j]
+			if st.SoakedFor == nil {
+				continue
+			}
+			out[st.Name] += st.SoakedFor.Duration
+			if st.SoakedBefore != nil {
+				out[st.Name] -= st.SoakedBefore.Duration
+			}
+		}
+	}
+	return out
+}
+
+// otherRuns adds the clusters that another run has claimed and has no cluster upgrade for yet, and what other runs have
+// soaked.
+func otherRuns(ctx context.Context, hub client.Reader, run *v1alpha1.UpgradeRun, s *rollout.Snapshot) error {
 	var runs v1alpha1.UpgradeRunList
 	if err := hub.List(ctx, &runs, client.InNamespace(run.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return err
 	}
+	s.SoakedBefore = soakedBefore(run, runs.Items)
 	alive := map[string]bool{}
 	for i := range runs.Items {
 		alive[runs.Items[i].Name] = !RunEnded(&runs.Items[i])

@@ -6,10 +6,13 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"sengu.dev/sengu/api/v1alpha1"
 )
@@ -70,8 +73,57 @@ func TestWhatARunSees(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"b": "r", "a-f": "r-a"}, s.Taken); diff != "" {
 		t.Errorf("names that are taken (-want +got):\n%s", diff)
 	}
+	if len(s.Elsewhere) != 1 || s.Elsewhere[0].Name != "other-d" {
+		t.Errorf("%d cluster upgrades elsewhere, want the one that has not ended: other-d", len(s.Elsewhere))
+	}
 	if names := len(s.Clusters); names != 7 {
 		t.Errorf("%d clusters, want all 7 of the namespace", names)
+	}
+}
+
+// TestTheSettingsOfTheFleet are part of what a run sees, where there are any.
+func TestTheSettingsOfTheFleet(t *testing.T) {
+	mine := run("r", "uid-1", v1alpha1.RunPhaseRunning)
+	settings := v1alpha1.FleetSpec{MaxConcurrency: new(intstr.FromInt(3))}
+	for name, tc := range map[string]struct {
+		objects []client.Object
+		want    *v1alpha1.FleetSpec
+	}{
+		"none":                   {},
+		"some":                   {objects: []client.Object{&v1alpha1.Fleet{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: v1alpha1.FleetName}, Spec: settings}}, want: &settings},
+		"those of another fleet": {objects: []client.Object{&v1alpha1.Fleet{ObjectMeta: metav1.ObjectMeta{Namespace: "elsewhere", Name: v1alpha1.FleetName}, Spec: settings}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := LookAtRun(t.Context(), newWorld(t, append(tc.objects, mine)...).hub, mine)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, s.Fleet); diff != "" {
+				t.Errorf("settings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestWhatEarlierRunsHaveSoaked counts for the same target only, and each hour once.
+func TestWhatEarlierRunsHaveSoaked(t *testing.T) {
+	soaked := func(name, version string, hours, taken time.Duration) *v1alpha1.UpgradeRun {
+		r := run(name, "uid-"+name, v1alpha1.RunPhaseStopped)
+		r.Status.Resolved = &v1alpha1.ResolvedTarget{Version: version}
+		r.Status.Stages = []v1alpha1.RunStageStatus{{Name: "staging", SoakedFor: &metav1.Duration{Duration: hours * time.Hour}}, {Name: "production"}}
+		if taken > 0 {
+			r.Status.Stages[0].SoakedBefore = &metav1.Duration{Duration: taken * time.Hour}
+		}
+		return r
+	}
+	mine := soaked("mine", "1.37.2", 1, 0)
+	s, err := LookAtRun(t.Context(), newWorld(t, mine, soaked("first", "1.37.2", 30, 0), soaked("second", "1.37.2", 50, 30),
+		soaked("another target", "1.37.1", 100, 0), run("not accepted", "uid-x", v1alpha1.RunPhaseNotStarted)).hub, mine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]time.Duration{"staging": 50 * time.Hour}, s.SoakedBefore); diff != "" {
+		t.Errorf("soaked before (-want +got):\n%s", diff)
 	}
 }
 

@@ -48,11 +48,12 @@ type reconciler struct {
 	events  events.EventRecorder
 	assumed *assumed
 	writes  *writes
+	turns   *turns
 }
 
 // Setup registers the controller.
 func Setup(mgr ctrl.Manager, c Config) error {
-	r := &reconciler{hub: mgr.GetClient(), clock: c.Clock, assumed: newAssumed(), writes: newWrites(), events: mgr.GetEventRecorder("sengu-upgraderun")}
+	r := &reconciler{hub: mgr.GetClient(), clock: c.Clock, assumed: newAssumed(), writes: newWrites(), turns: newTurns(), events: mgr.GetEventRecorder("sengu-upgraderun")}
 	runsOfNamespace := handler.EnqueueRequestsFromMapFunc(r.unfinishedRuns)
 	return ctrl.NewControllerManagedBy(mgr).Named("upgraderun").
 		For(&v1alpha1.UpgradeRun{}).
@@ -60,16 +61,22 @@ func Setup(mgr ctrl.Manager, c Config) error {
 		Owns(&v1alpha1.Gate{}).
 		Watches(&v1alpha1.Cluster{}, runsOfNamespace).
 		Watches(&v1alpha1.UpgradeStrategy{}, runsOfNamespace).
-		Watches(&v1alpha1.ClusterUpgrade{}, runsOfNamespace, builder.WithPredicates(deleted())).
+		Watches(&v1alpha1.Fleet{}, runsOfNamespace).
+		Watches(&v1alpha1.ClusterUpgrade{}, runsOfNamespace, builder.WithPredicates(letsOthersGo())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: c.Parallel, RateLimiter: c.Backoff}).
 		Complete(r)
 }
 
-// deleted lets only deletions through: the cluster upgrade of another run may have had the name that a run waits for.
-func deleted() predicate.Predicate {
+// letsOthersGo lets through what other runs may wait for: a cluster upgrade that is deleted may have had the name that
+// one of theirs needs, and one that comes to rest leaves room in the fleet and lets go of mutexes.
+func letsOthersGo() predicate.Predicate {
 	return predicate.Funcs{
-		CreateFunc:  func(event.CreateEvent) bool { return false },
-		UpdateFunc:  func(event.UpdateEvent) bool { return false },
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, ok := e.ObjectOld.(*v1alpha1.ClusterUpgrade)
+			now, also := e.ObjectNew.(*v1alpha1.ClusterUpgrade)
+			return ok && also && rollout.InFlight(before) && !rollout.InFlight(now)
+		},
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}
 }
@@ -106,6 +113,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		// The update brings the next pass; nothing may start before the finalizer is there.
 		return ctrl.Result{}, r.hub.Update(ctx, &run)
 	}
+	defer r.turns.take(req.Namespace)()
 	now := r.clock.Now()
 	snapshot, err := observe.LookAtRun(ctx, r.hub, &run)
 	if err != nil {
@@ -115,7 +123,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	d := rollout.Decide(snapshot, now)
 	due, err := r.write(ctx, &run, d.Status, now)
 	if err == nil {
-		err = r.act(ctx, &run, d.Actions)
+		err = r.act(ctx, &run, d.Actions, now)
 	}
 	switch {
 	case apierrors.IsConflict(err) || apierrors.IsNotFound(err):
@@ -166,17 +174,17 @@ const parallelActions = 16
 
 // act executes the actions side by side: each is about a cluster or gate of its own. What meets a conflict is left to
 // the next pass, which decides on what is then true.
-func (r *reconciler) act(ctx context.Context, run *v1alpha1.UpgradeRun, actions []rollout.Action) error {
+func (r *reconciler) act(ctx context.Context, run *v1alpha1.UpgradeRun, actions []rollout.Action, now time.Time) error {
 	var g errgroup.Group
 	g.SetLimit(parallelActions)
 	for _, a := range actions {
 		g.Go(func() error {
-			created, err := act.Run(ctx, r.hub, run, a)
+			written, err := act.Run(ctx, r.hub, run, a)
 			if err != nil {
 				return fmt.Errorf("%s of %s in run %s: %w", a.Kind, a.Cluster, run.Name, err)
 			}
-			if created != nil {
-				r.assumed.remember(client.ObjectKeyFromObject(run), created)
+			if written != nil {
+				r.assumed.remember(client.ObjectKeyFromObject(run), written, now)
 			}
 			return nil
 		})

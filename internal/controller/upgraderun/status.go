@@ -3,6 +3,7 @@
 package upgraderun
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -26,6 +27,11 @@ func onlyProgress(a, b v1alpha1.UpgradeRunStatus) bool {
 	return same(withoutProgress(a), withoutProgress(b))
 }
 
+// setAside are the clusters that the run goes on without; who only waits is told meanwhile.
+func setAside(all []v1alpha1.RunAside) []v1alpha1.RunAside {
+	return slices.DeleteFunc(slices.Clone(all), func(a v1alpha1.RunAside) bool { return a.State != "SetAside" })
+}
+
 func withoutProgress(st v1alpha1.UpgradeRunStatus) v1alpha1.UpgradeRunStatus {
 	st.Counts, st.Progress, st.Waiting = v1alpha1.RunCounts{}, "", nil
 	stages := make([]v1alpha1.RunStageStatus, len(st.Stages))
@@ -33,7 +39,7 @@ func withoutProgress(st v1alpha1.UpgradeRunStatus) v1alpha1.UpgradeRunStatus {
 		s.Counts, s.Waiting = v1alpha1.RunCounts{}, nil
 		groups := make([]v1alpha1.RunGroupStatus, len(s.Groups))
 		for j, g := range s.Groups {
-			g.Counts, g.Waiting = v1alpha1.RunCounts{}, nil
+			g.Counts, g.Waiting, g.Aside = v1alpha1.RunCounts{}, nil, setAside(g.Aside)
 			groups[j] = g
 		}
 		s.Groups = groups

@@ -39,13 +39,19 @@ func TestWhatCanWait(t *testing.T) {
 		change   func(st *v1alpha1.UpgradeRunStatus)
 		wantWait bool
 	}{
-		"how many are in flight":  {change: func(st *v1alpha1.UpgradeRunStatus) { st.Counts.Running++ }, wantWait: true},
-		"how far it is":           {change: func(st *v1alpha1.UpgradeRunStatus) { st.Progress = "2/4" }, wantWait: true},
-		"what it waits for":       {change: func(st *v1alpha1.UpgradeRunStatus) { st.Waiting = waiting }, wantWait: true},
-		"the counts of a stage":   {change: func(st *v1alpha1.UpgradeRunStatus) { st.Stages[0].Counts.Running++ }, wantWait: true},
-		"what a stage waits for":  {change: func(st *v1alpha1.UpgradeRunStatus) { st.Stages[0].Waiting = waiting }, wantWait: true},
-		"the counts of a group":   {change: func(st *v1alpha1.UpgradeRunStatus) { st.Stages[0].Groups[0].Counts.Running++ }, wantWait: true},
-		"what a group waits for":  {change: func(st *v1alpha1.UpgradeRunStatus) { st.Stages[0].Groups[0].Waiting = waiting }, wantWait: true},
+		"how many are in flight": {change: func(st *v1alpha1.UpgradeRunStatus) { st.Counts.Running++ }, wantWait: true},
+		"how far it is":          {change: func(st *v1alpha1.UpgradeRunStatus) { st.Progress = "2/4" }, wantWait: true},
+		"what it waits for":      {change: func(st *v1alpha1.UpgradeRunStatus) { st.Waiting = waiting }, wantWait: true},
+		"the counts of a stage":  {change: func(st *v1alpha1.UpgradeRunStatus) { st.Stages[0].Counts.Running++ }, wantWait: true},
+		"what a stage waits for": {change: func(st *v1alpha1.UpgradeRunStatus) { st.Stages[0].Waiting = waiting }, wantWait: true},
+		"the counts of a group":  {change: func(st *v1alpha1.UpgradeRunStatus) { st.Stages[0].Groups[0].Counts.Running++ }, wantWait: true},
+		"what a group waits for": {change: func(st *v1alpha1.UpgradeRunStatus) { st.Stages[0].Groups[0].Waiting = waiting }, wantWait: true},
+		"who waits aside": {change: func(st *v1alpha1.UpgradeRunStatus) {
+			st.Stages[0].Groups[0].Aside = []v1alpha1.RunAside{{Cluster: "a", Reason: v1alpha1.ReasonClusterBusy, State: "Waiting"}}
+		}, wantWait: true},
+		"who is set aside": {change: func(st *v1alpha1.UpgradeRunStatus) {
+			st.Stages[0].Groups[0].Aside = []v1alpha1.RunAside{{Cluster: "a", Reason: v1alpha1.ReasonClusterBusy, State: "SetAside"}}
+		}},
 		"the phase":               {change: func(st *v1alpha1.UpgradeRunStatus) { st.Phase = v1alpha1.RunPhaseStopping }},
 		"the stage in hand":       {change: func(st *v1alpha1.UpgradeRunStatus) { st.CurrentStage = "production" }},
 		"the frozen target":       {change: func(st *v1alpha1.UpgradeRunStatus) { st.Resolved.Version = "1.37.3" }},

@@ -20,7 +20,18 @@ func (p *pass) fleetLimit() *budget.Limit {
 	if err != nil {
 		limit = 1 // it was checked when it was written; one that cannot be read still moves carefully
 	}
-	return &budget.Limit{Max: limit, Used: int(counts(p.members).Running) + len(p.s.InFlightElsewhere)}
+	return &budget.Limit{Max: limit, Used: int(counts(p.members).Running) + len(p.elsewhere())}
+}
+
+// elsewhere names the clusters that are in flight in other runs.
+func (p *pass) elsewhere() []string {
+	var out []string
+	for _, u := range p.s.Elsewhere {
+		if InFlight(u) {
+			out = append(out, u.Spec.Cluster)
+		}
+	}
+	return out
 }
 
 // holder is a cluster that keeps a mutex from others.
@@ -35,7 +46,7 @@ type holder struct {
 // load of both.
 func (p *pass) holdMutexes() {
 	p.mutexes = map[string][]holder{}
-	for _, name := range p.s.InFlightElsewhere {
+	for _, name := range p.elsewhere() {
 		p.holdMutexesOf(p.clusters[name], holder{name: name, inFlight: true})
 	}
 	for _, m := range p.members {

@@ -33,8 +33,8 @@ type Snapshot struct {
 	Taken map[string]string
 	// Fleet holds the settings of the fleet; nil: none.
 	Fleet *v1alpha1.FleetSpec
-	// InFlightElsewhere names the clusters that are in flight in other runs.
-	InFlightElsewhere []string
+	// Elsewhere are the cluster upgrades of other runs, any order; those that have ended may be left out.
+	Elsewhere []*v1alpha1.ClusterUpgrade
 	// SoakedBefore is, for each stage by name, the healthy time that earlier runs of the fleet have counted on the
 	// same frozen target; it is looked at when a soak with history Fleet begins.
 	SoakedBefore map[string]time.Duration

@@ -85,7 +85,10 @@ func (w *world) health(name string, status metav1.ConditionStatus) {
 // snapshot is what the run sees, in any order.
 func (w *world) snapshot() Snapshot {
 	s := Snapshot{Run: w.run, Strategy: w.strategy, BusyWith: w.busy, Deleting: w.run.DeletionTimestamp != nil,
-		Fleet: w.fleet, InFlightElsewhere: shuffled(w.random, w.elsewhere), SoakedBefore: w.soakedBefore}
+		Fleet: w.fleet, SoakedBefore: w.soakedBefore}
+	for _, k := range shuffled(w.random, w.elsewhere) {
+		s.Elsewhere = append(s.Elsewhere, &v1alpha1.ClusterUpgrade{Spec: v1alpha1.ClusterUpgradeSpec{Cluster: k}})
+	}
 	for _, k := range shuffled(w.random, w.clusters) {
 		s.Clusters = append(s.Clusters, w.clusters[k])
 	}
