@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package budget resolves how many clusters may be in flight and how many may fail.
+// Package budget resolves how many clusters may be in flight and how many may fail, and how many nodes of a pool may
+// be renewed at a time.
 package budget
 
 import (
