@@ -107,12 +107,12 @@ func TestTheSettingsOfTheFleet(t *testing.T) {
 
 // TestWhatEarlierRunsHaveSoaked counts for the same target only, and each hour once.
 func TestWhatEarlierRunsHaveSoaked(t *testing.T) {
-	soaked := func(name, version string, hours, taken time.Duration) *v1alpha1.UpgradeRun {
+	soaked := func(name, version string, hours, taken int) *v1alpha1.UpgradeRun {
 		r := run(name, "uid-"+name, v1alpha1.RunPhaseStopped)
 		r.Status.Resolved = &v1alpha1.ResolvedTarget{Version: version}
-		r.Status.Stages = []v1alpha1.RunStageStatus{{Name: "staging", SoakedFor: &metav1.Duration{Duration: hours * time.Hour}}, {Name: "production"}}
+		r.Status.Stages = []v1alpha1.RunStageStatus{{Name: "staging", SoakedFor: &metav1.Duration{Duration: time.Duration(hours) * time.Hour}}, {Name: "production"}}
 		if taken > 0 {
-			r.Status.Stages[0].SoakedBefore = &metav1.Duration{Duration: taken * time.Hour}
+			r.Status.Stages[0].SoakedBefore = &metav1.Duration{Duration: time.Duration(taken) * time.Hour}
 		}
 		return r
 	}

@@ -38,6 +38,9 @@ type Snapshot struct {
 	// SoakedBefore is, for each stage by name, the healthy time that earlier runs of the fleet have counted on the
 	// same frozen target; it is looked at when a soak with history Fleet begins.
 	SoakedBefore map[string]time.Duration
+	// Watched: somebody has seen all the time since the last look, as in a forecast, where nothing happens unseen. A
+	// soak is then counted in one look at its end, however long it is.
+	Watched bool
 	// Deleting: the run is being deleted, so it must go to a safe point and release its finalizer.
 	Deleting bool
 }

@@ -74,7 +74,7 @@ func (p *pass) soak(s *stage) bool {
 	}
 	end := s.st.SoakCountedAt.Add(total - s.st.SoakedFor.Duration)
 	s.st.Waiting = p.newWait(s.before, v1alpha1.ReasonSoaking, fmt.Sprintf("healthy time of %s is counted", total), end)
-	p.lookAt(p.now.Add(min(soakLook, max(end.Sub(p.now), 10*time.Millisecond))))
+	p.lookAt(p.now.Add(p.nextSoakLook(end)))
 	return false
 }
 
@@ -95,6 +95,15 @@ func soakAnew(s *stage) {
 	s.st.SoakState, s.st.SoakedFor, s.st.SoakedBefore, s.st.SoakCountedAt = "", nil, nil, nil
 }
 
+// nextSoakLook is how long until a soak that ends at an instant is looked at.
+func (p *pass) nextSoakLook(end time.Time) time.Duration {
+	left := max(end.Sub(p.now), 10*time.Millisecond)
+	if p.s.Watched {
+		return left
+	}
+	return min(soakLook, left)
+}
+
 // counted is the healthy time so far.
 func (p *pass) counted(s *stage, problem string) time.Duration {
 	counted := time.Duration(0)
@@ -105,7 +114,7 @@ func (p *pass) counted(s *stage, problem string) time.Duration {
 		return counted
 	}
 	gap := p.now.Sub(s.st.SoakCountedAt.Time)
-	if gap > soakGap {
+	if gap > soakGap && !p.s.Watched {
 		s.st.SoakState = v1alpha1.SoakStateInterrupted // begin to count anew from here
 		return counted
 	}
