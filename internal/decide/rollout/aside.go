@@ -33,12 +33,11 @@ func unavailable(w *v1alpha1.Waiting) bool {
 // standAside notes that a cluster is not available. When that has lasted longer than the strategy wants to wait, the
 // run goes on without it. A canary is never set aside: without it nothing is proven.
 func (p *pass) standAside(g *group, m *member, wait *v1alpha1.Waiting) {
-	entry := aside(g.st, m.name)
-	if entry == nil {
-		g.st.Aside = append(g.st.Aside, v1alpha1.RunAside{Cluster: m.name, Since: p.instant(), State: asideWaiting})
-		slices.SortFunc(g.st.Aside, func(a, b v1alpha1.RunAside) int { return cmp.Compare(a.Cluster, b.Cluster) })
-		entry = aside(g.st, m.name)
+	i, known := aside(g.st, m.name)
+	if !known {
+		g.st.Aside = slices.Insert(g.st.Aside, i, v1alpha1.RunAside{Cluster: m.name, Since: p.instant(), State: asideWaiting})
 	}
+	entry := &g.st.Aside[i]
 	entry.Reason = wait.Reason
 	policy := p.st.Strategy.Unavailable
 	if policy == nil || policy.Action != v1alpha1.UnavailableSetAside || g.isCanary(m) {
@@ -57,18 +56,22 @@ func (p *pass) standAside(g *group, m *member, wait *v1alpha1.Waiting) {
 
 // pickUp takes a cluster back that is available again.
 func (p *pass) pickUp(g *group, m *member) {
-	g.st.Aside = slices.DeleteFunc(g.st.Aside, func(a v1alpha1.RunAside) bool { return a.Cluster == m.name })
+	if i, known := aside(g.st, m.name); known {
+		g.st.Aside = slices.Delete(g.st.Aside, i, i+1)
+	}
 	if m.state == memberSetAside {
 		m.state = memberNotStarted
 	}
 }
 
-func aside(st *v1alpha1.RunGroupStatus, cluster string) *v1alpha1.RunAside {
-	i := slices.IndexFunc(st.Aside, func(a v1alpha1.RunAside) bool { return a.Cluster == cluster })
-	if i < 0 {
-		return nil
-	}
-	return &st.Aside[i]
+// aside finds a cluster among those that wait aside, which are kept by name, or the place where it belongs.
+func aside(st *v1alpha1.RunGroupStatus, cluster string) (i int, known bool) {
+	return slices.BinarySearchFunc(st.Aside, cluster, func(a v1alpha1.RunAside, name string) int { return cmp.Compare(a.Cluster, name) })
+}
+
+func isSetAside(st *v1alpha1.RunGroupStatus, cluster string) bool {
+	i, known := aside(st, cluster)
+	return known && st.Aside[i].State == asideSetAside
 }
 
 // forgetAside lets a new attempt of the run try every cluster anew.
@@ -86,8 +89,8 @@ func (p *pass) setAside() []string {
 	for _, s := range p.stages {
 		for _, g := range s.groups {
 			for _, m := range g.members {
-				if m.state == memberSetAside {
-					out = append(out, m.name+" ("+aside(g.st, m.name).Reason+")")
+				if i, known := aside(g.st, m.name); known && m.state == memberSetAside {
+					out = append(out, m.name+" ("+g.st.Aside[i].Reason+")")
 				}
 			}
 		}

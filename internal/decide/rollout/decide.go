@@ -52,16 +52,11 @@ func Decide(s Snapshot, now time.Time) Decision {
 }
 
 func newPass(s Snapshot, now time.Time) *pass {
+	if s.Index == nil {
+		s.Index = NewIndex(&s)
+	}
 	p := &pass{s: s, now: now, st: s.Run.Status.DeepCopy(), skips: skipsOf(s.Run),
-		clusters: make(map[string]*v1alpha1.Cluster, len(s.Clusters)),
-		upgrades: make(map[string]*v1alpha1.ClusterUpgrade, len(s.Upgrades)),
-		gates:    make(map[string]*v1alpha1.Gate, len(s.Gates)),
-	}
-	for _, c := range s.Clusters {
-		p.clusters[c.Name] = c
-	}
-	for _, u := range s.Upgrades {
-		p.upgrades[u.Spec.Cluster] = u
+		clusters: s.Index.clusters, upgrades: s.Index.upgrades, gates: make(map[string]*v1alpha1.Gate, len(s.Gates)),
 	}
 	for _, g := range s.Gates {
 		p.gates[g.Name] = g

@@ -59,15 +59,12 @@ func (p *pass) survey() {
 			g := &group{spec: &spec.Groups[j], st: &st.Groups[j], before: st.Groups[j].Waiting,
 				skipped: s.skipped || p.skips.groups[spec.Name+"/"+spec.Groups[j].Name]}
 			g.st.Waiting = nil
-			g.members = make([]*member, len(g.st.Clusters))
-			block := make([]member, len(g.st.Clusters))
-			for k, name := range g.st.Clusters {
-				block[k] = member{name: name, stage: spec.Name, group: g.spec.Name, cluster: p.clusters[name], upgrade: p.upgrades[name]}
-				block[k].state = p.stateOf(&block[k], g.skipped || p.skips.clusters[name])
-				if a := aside(g.st, name); a != nil && a.State == asideSetAside && block[k].state == memberNotStarted {
-					block[k].state = memberSetAside
+			g.members = p.s.Index.group([2]int{i, j}, spec.Name, g.spec.Name, g.st.Clusters)
+			for _, m := range g.members {
+				m.state = p.stateOf(m, g.skipped || p.skips.clusters[m.name])
+				if m.state == memberNotStarted && isSetAside(g.st, m.name) {
+					m.state = memberSetAside
 				}
-				g.members[k] = &block[k]
 			}
 			s.groups, s.members = append(s.groups, g), append(s.members, g.members...)
 		}

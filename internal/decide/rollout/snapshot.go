@@ -41,6 +41,8 @@ type Snapshot struct {
 	// Watched: somebody has seen all the time since the last look, as in a forecast, where nothing happens unseen. A
 	// soak is then counted in one look at its end, however long it is.
 	Watched bool
+	// Index of Clusters and Upgrades; nil: Decide makes one.
+	Index *Index
 	// Deleting: the run is being deleted, so it must go to a safe point and release its finalizer.
 	Deleting bool
 }
