@@ -194,7 +194,10 @@ func (c *Combined) look(kind v1alpha1.UpgradeKind, lo, hi int64) *look {
 
 // reaches are how far ahead a question looks, one after the other until the answer is sure: most are answered by the
 // first. Back it looks as far, but not further than hindsight.
-var reaches = []time.Duration{8 * 24 * time.Hour, 64 * 24 * time.Hour, 512 * 24 * time.Hour, Horizon}
+//
+// The last one looks beyond the Horizon by the longest window: an opening in which the Horizon lies has an end all the
+// same, or else every calendar would open for ever there.
+var reaches = []time.Duration{8 * 24 * time.Hour, 64 * 24 * time.Hour, 512 * 24 * time.Hour, Horizon + longest}
 
 // after finds the first n openings that end after an instant and suit.
 func (c *Combined) after(kind v1alpha1.UpgradeKind, at int64, n int, suits func(span) bool) []span {
@@ -226,10 +229,10 @@ func (c *Combined) afterOf(calendar *Calendar, kind v1alpha1.UpgradeKind, at int
 // change the answer. Spans that reach the limits of a question have no end there.
 func (l *look) after(spans []span, at int64, n int, suits func(span) bool) (found []span, sure bool) {
 	oldest, latest := at-int64(hindsight/time.Second), at+int64(Horizon/time.Second)
-	begin, end := max(l.from, oldest), min(l.to, latest)
+	begin := max(l.from, oldest)
 	for i := sort.Search(len(spans), func(i int) bool { return spans[i].to > at }); i < len(spans); i++ {
 		s := spans[i]
-		if s.from >= end {
+		if s.from >= latest {
 			break
 		}
 		if s.from <= begin {
@@ -238,8 +241,8 @@ func (l *look) after(spans []span, at int64, n int, suits func(span) bool) (foun
 			}
 			s.from = always
 		}
-		if s.to >= end {
-			if end != latest {
+		if s.to >= l.to {
+			if l.to < latest+int64(longest/time.Second) {
 				return nil, false
 			}
 			s.to = forever
@@ -251,5 +254,5 @@ func (l *look) after(spans []span, at int64, n int, suits func(span) bool) (foun
 			return found, true
 		}
 	}
-	return found, end == latest
+	return found, l.to >= latest
 }
