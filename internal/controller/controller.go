@@ -88,14 +88,15 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	handles := observe.NewHandles(observe.HandlesConfig{
 		Secrets: mgr.GetAPIReader(), Openers: o.Openers, Members: members, Clock: o.Clock,
 	})
+	estimates := &observe.Estimates{}
 	upgradeChanges, clusterChanges := fanOut(ctx, memberChanges)
 	if err := cluster.Setup(mgr, cluster.Config{Handles: handles, Clock: o.Clock, Changes: clusterChanges, Parallel: orDefault(o.Parallel, 16), Backoff: backoff()}); err != nil {
 		return err
 	}
-	if err := clusterupgrade.Setup(mgr, clusterupgrade.Config{Handles: handles, Clock: o.Clock, Changes: upgradeChanges, Parallel: orDefault(o.Parallel, 64), Backoff: backoff()}); err != nil {
+	if err := clusterupgrade.Setup(mgr, clusterupgrade.Config{Handles: handles, Estimates: estimates, Clock: o.Clock, Changes: upgradeChanges, Parallel: orDefault(o.Parallel, 64), Backoff: backoff()}); err != nil {
 		return err
 	}
-	if err := upgraderun.Setup(mgr, upgraderun.Config{Clock: o.Clock, Parallel: orDefault(o.Parallel, 4), Backoff: backoff()}); err != nil {
+	if err := upgraderun.Setup(mgr, upgraderun.Config{Clock: o.Clock, Estimates: estimates, Parallel: orDefault(o.Parallel, 4), Backoff: backoff()}); err != nil {
 		return err
 	}
 	if o.OnStarted != nil {

@@ -58,10 +58,6 @@ func LookAtRun(ctx context.Context, hub client.Reader, run *v1alpha1.UpgradeRun)
 	if err := list(&upgrades); err != nil {
 		return s, err
 	}
-	var err error
-	if s.Fleet, err = fleetOf(ctx, hub, run.Namespace); err != nil {
-		return s, err
-	}
 	others := map[string]string{} // run by the name of the cluster upgrade
 	for i := range upgrades.Items {
 		u := &upgrades.Items[i]
@@ -76,7 +72,19 @@ func LookAtRun(ctx context.Context, hub client.Reader, run *v1alpha1.UpgradeRun)
 		}
 	}
 	takenNames(&s, others)
+	if err := settings(ctx, hub, &s); err != nil {
+		return s, err
+	}
 	return s, otherRuns(ctx, hub, run, &s)
+}
+
+// settings adds what holds for every run of the fleet.
+func settings(ctx context.Context, hub client.Reader, s *rollout.Snapshot) (err error) {
+	if s.Fleet, err = fleetOf(ctx, hub, s.Run.Namespace); err != nil {
+		return err
+	}
+	s.Calendars, err = calendarsOf(ctx, hub, s.Run.Namespace)
+	return err
 }
 
 // takenNames finds the clusters whose cluster upgrade would have the name of another run's: run a of cluster b-c and

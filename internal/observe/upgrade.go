@@ -39,6 +39,9 @@ func LookAtUpgrade(ctx context.Context, hub client.Reader, handles *Handles, u *
 		return nil, err
 	}
 	look.Snapshot.Cluster = &c
+	if look.Snapshot.Calendars, err = calendarsFor(ctx, hub, &c, u); err != nil {
+		return nil, err
+	}
 	look.Handle, err = handles.Open(ctx, &c)
 	if err != nil {
 		look.Snapshot.ProviderProblem = Problem(err)

@@ -43,6 +43,8 @@ type Config struct {
 	Handles *observe.Handles
 	// Clock of the process.
 	Clock clock.PassiveClock
+	// Estimates of how long steps take.
+	Estimates *observe.Estimates
 	// Changes of members, with a Cluster of which only namespace and name are set.
 	Changes <-chan event.GenericEvent
 	// Parallel passes.
@@ -52,16 +54,17 @@ type Config struct {
 }
 
 type reconciler struct {
-	hub     client.Client
-	handles *observe.Handles
-	clock   clock.PassiveClock
-	events  events.EventRecorder
-	passes  *passes
+	hub       client.Client
+	handles   *observe.Handles
+	estimates *observe.Estimates
+	clock     clock.PassiveClock
+	events    events.EventRecorder
+	passes    *passes
 }
 
 // Setup registers the controller.
 func Setup(mgr ctrl.Manager, c Config) error {
-	r := &reconciler{hub: mgr.GetClient(), handles: c.Handles, clock: c.Clock, passes: newPasses(),
+	r := &reconciler{hub: mgr.GetClient(), handles: c.Handles, estimates: c.Estimates, clock: c.Clock, passes: newPasses(),
 		events: mgr.GetEventRecorder("sengu-clusterupgrade")}
 	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.ClusterUpgrade{}, indexByCluster, func(o client.Object) []string {
 		return []string{o.(*v1alpha1.ClusterUpgrade).Spec.Cluster}
@@ -69,10 +72,12 @@ func Setup(mgr ctrl.Manager, c Config) error {
 	if err != nil {
 		return err
 	}
-	ofCluster := handler.EnqueueRequestsFromMapFunc(r.upgradesOf)
+	ofCluster, ofFleet := handler.EnqueueRequestsFromMapFunc(r.upgradesOf), handler.EnqueueRequestsFromMapFunc(r.upgradesOfFleet)
 	return ctrl.NewControllerManagedBy(mgr).Named("clusterupgrade").
 		For(&v1alpha1.ClusterUpgrade{}).
 		Watches(&v1alpha1.Cluster{}, ofCluster, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.MaintenanceCalendar{}, ofFleet, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Fleet{}, ofFleet).
 		WatchesRawSource(source.Channel(c.Changes, ofCluster)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: c.Parallel, RateLimiter: c.Backoff}).
 		Complete(r)
@@ -80,11 +85,18 @@ func Setup(mgr ctrl.Manager, c Config) error {
 
 // upgradesOf returns the unfinished cluster upgrades of a cluster: a change in the member moves only these.
 func (r *reconciler) upgradesOf(ctx context.Context, o client.Object) []ctrl.Request {
+	return r.unfinished(ctx, client.InNamespace(o.GetNamespace()), client.MatchingFields{indexByCluster: o.GetName()})
+}
+
+// upgradesOfFleet returns the unfinished cluster upgrades of a fleet: a freeze that is added holds all of them.
+func (r *reconciler) upgradesOfFleet(ctx context.Context, o client.Object) []ctrl.Request {
+	return r.unfinished(ctx, client.InNamespace(o.GetNamespace()))
+}
+
+func (r *reconciler) unfinished(ctx context.Context, which ...client.ListOption) []ctrl.Request {
 	var list v1alpha1.ClusterUpgradeList
-	err := r.hub.List(ctx, &list, client.InNamespace(o.GetNamespace()),
-		client.MatchingFields{indexByCluster: o.GetName()}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "the cluster upgrades of a cluster cannot be listed", "cluster", o.GetName())
+	if err := r.hub.List(ctx, &list, append(which, client.UnsafeDisableDeepCopy)...); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "cluster upgrades cannot be listed")
 		return nil
 	}
 	var requests []ctrl.Request
@@ -110,7 +122,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	now := r.clock.Now()
 	stored := *u.Status.DeepCopy()
 	r.passes.fillIDs(req.NamespacedName, u.Status.Operations)
-	look, err := observe.LookAtUpgrade(ctx, r.hub, r.handles, &u, now)
+	look, err := r.look(ctx, &u, now)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -137,6 +149,15 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		d.NextLook = now.Add(progressEvery)
 	}
 	return r.result(look, d, now, failed), nil
+}
+
+// look observes all that a pass decides on. How long things take is needed only where a window may be too short.
+func (r *reconciler) look(ctx context.Context, u *v1alpha1.ClusterUpgrade, now time.Time) (*observe.Upgrade, error) {
+	look, err := observe.LookAtUpgrade(ctx, r.hub, r.handles, u, now)
+	if err == nil && look.Snapshot.Calendars != nil {
+		look.Snapshot.Estimates, err = r.estimates.Of(ctx, r.hub, u.Namespace, now)
+	}
+	return look, err
 }
 
 // steer keeps replacements off nodes that will be drained later. While the upgrade runs a failure costs only time; one

@@ -33,6 +33,8 @@ import (
 type Config struct {
 	// Clock of the process.
 	Clock clock.PassiveClock
+	// Estimates of how long steps take.
+	Estimates *observe.Estimates
 	// Parallel passes.
 	Parallel int
 	// Backoff after errors.
@@ -49,11 +51,13 @@ type reconciler struct {
 	assumed *assumed
 	writes  *writes
 	turns   *turns
+
+	estimates *observe.Estimates
 }
 
 // Setup registers the controller.
 func Setup(mgr ctrl.Manager, c Config) error {
-	r := &reconciler{hub: mgr.GetClient(), clock: c.Clock, assumed: newAssumed(), writes: newWrites(), turns: newTurns(), events: mgr.GetEventRecorder("sengu-upgraderun")}
+	r := &reconciler{hub: mgr.GetClient(), clock: c.Clock, assumed: newAssumed(), writes: newWrites(), turns: newTurns(), estimates: c.Estimates, events: mgr.GetEventRecorder("sengu-upgraderun")}
 	runsOfNamespace := handler.EnqueueRequestsFromMapFunc(r.unfinishedRuns)
 	return ctrl.NewControllerManagedBy(mgr).Named("upgraderun").
 		For(&v1alpha1.UpgradeRun{}).
@@ -62,6 +66,7 @@ func Setup(mgr ctrl.Manager, c Config) error {
 		Watches(&v1alpha1.Cluster{}, runsOfNamespace).
 		Watches(&v1alpha1.UpgradeStrategy{}, runsOfNamespace).
 		Watches(&v1alpha1.Fleet{}, runsOfNamespace).
+		Watches(&v1alpha1.MaintenanceCalendar{}, runsOfNamespace, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ClusterUpgrade{}, runsOfNamespace, builder.WithPredicates(letsOthersGo())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: c.Parallel, RateLimiter: c.Backoff}).
 		Complete(r)
@@ -115,7 +120,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	defer r.turns.take(req.Namespace)()
 	now := r.clock.Now()
-	snapshot, err := observe.LookAtRun(ctx, r.hub, &run)
+	snapshot, err := r.look(ctx, &run, now)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -139,6 +144,15 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{RequeueAfter: max(next.Sub(now), 10*time.Millisecond)}, nil
 	}
 	return ctrl.Result{}, nil
+}
+
+// look observes all that a pass decides on. How long things take is needed only where a window may be too short.
+func (r *reconciler) look(ctx context.Context, run *v1alpha1.UpgradeRun, now time.Time) (rollout.Snapshot, error) {
+	s, err := observe.LookAtRun(ctx, r.hub, run)
+	if err == nil && s.Calendars != nil {
+		s.Estimates, err = r.estimates.Of(ctx, r.hub, run.Namespace, now)
+	}
+	return s, err
 }
 
 func earliest(a, b time.Time) time.Time {

@@ -31,7 +31,7 @@ func TestRulesHoldInAnyWorld(t *testing.T) {
 			w.decide()
 		}
 		w.mend()
-		for range 400 {
+		for range 1500 {
 			if final := w.run.Status.Phase; final == v1alpha1.RunPhaseSucceeded || final == v1alpha1.RunPhaseStopped {
 				return
 			}
@@ -104,6 +104,15 @@ func (w *world) drawLimits(r *rapid.T) {
 			w.clusters[name].Spec.Mutexes = []string{pair}
 		}
 	}
+	if rapid.Bool().Draw(r, "windows") {
+		w.opens("hourly", v1alpha1.MaintenanceWindow{Cron: "30 * * * *", Duration: metav1.Duration{Duration: 20 * time.Minute}})
+		for _, name := range sorted(w.clusters) {
+			w.takes(name, 5*time.Minute)
+			if rapid.Bool().Draw(r, "has a calendar") {
+				w.clusters[name].Spec.CalendarRef = &v1alpha1.LocalObjectReference{Name: "hourly"}
+			}
+		}
+	}
 	if rapid.Bool().Draw(r, "fleet limited") {
 		w.fleet = &v1alpha1.FleetSpec{MaxConcurrency: number(rapid.IntRange(1, 4).Draw(r, "fleet concurrency"))}
 	}
@@ -118,7 +127,7 @@ func (w *world) happen(r *rapid.T) {
 			w.move(cluster)
 		}
 	case 5:
-		w.now = w.now.Add(time.Duration(rapid.IntRange(1, 200).Draw(r, "seconds")) * time.Second)
+		w.now = w.now.Add(time.Duration(rapid.IntRange(1, 900).Draw(r, "seconds")) * time.Second)
 	case 6:
 		w.health(cluster, rapid.SampledFrom([]metav1.ConditionStatus{metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionUnknown}).Draw(r, "health"))
 	case 7:

@@ -12,6 +12,7 @@ import (
 
 	"sengu.dev/sengu/api/v1alpha1"
 	"sengu.dev/sengu/internal/decide/budget"
+	"sengu.dev/sengu/internal/decide/calendar"
 )
 
 // checkRules asserts the safety rules that a run must keep, on what was decided and before it is done. The numbers
@@ -21,6 +22,7 @@ func (w *world) checkRules(d Decision) {
 	w.ruleConcurrency(d)
 	w.ruleFleet(d)
 	w.ruleMutexes(d)
+	w.ruleWindows(d)
 	w.ruleCanaries(d)
 	w.ruleStages(d)
 	w.ruleFailures(d)
@@ -156,6 +158,26 @@ func (w *world) leftInTheMiddle(name string) bool {
 		return false
 	}
 	return u.Status.Phase == v1alpha1.ClusterUpgradePhaseHeld || u.Status.Phase == v1alpha1.ClusterUpgradePhaseFailed
+}
+
+// Rule 2: what starts does so inside its calendar, and the first step fits what is left.
+func (w *world) ruleWindows(d Decision) {
+	w.t.Helper()
+	for _, name := range starts(d) {
+		ref := w.clusters[name].Spec.CalendarRef
+		if ref == nil {
+			continue
+		}
+		c, err := calendar.Compile(ref.Name, &w.calendars[ref.Name].Spec)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		state := calendar.Combine(c).At(w.now, v1alpha1.UpgradeKindMinor)
+		takes := w.clusters[name].Spec.Provider.Simulated.ControlPlaneDuration.Duration
+		if !state.Open || !state.Until.IsZero() && state.Until.Sub(w.now) < takes {
+			w.t.Errorf("rule 2: %s starts at %s; its calendar is open: %t, until %s, and the first step takes %s", name, w.now, state.Open, state.Until, takes)
+		}
+	}
 }
 
 // Canaries: nothing else of their group starts before each is on the target or skipped.

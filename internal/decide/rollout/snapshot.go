@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"sengu.dev/sengu/api/v1alpha1"
+	"sengu.dev/sengu/internal/decide/estimate"
+	"sengu.dev/sengu/internal/decide/windows"
 )
 
 // Snapshot is everything that Decide looks at. Nothing in it may be changed.
@@ -33,6 +35,10 @@ type Snapshot struct {
 	Taken map[string]string
 	// Fleet holds the settings of the fleet; nil: none.
 	Fleet *v1alpha1.FleetSpec
+	// Calendars of the fleet; nil: none.
+	Calendars *windows.Calendars
+	// Estimates of how long steps take; nil: the defaults.
+	Estimates *estimate.Model
 	// Elsewhere are the cluster upgrades of other runs, any order; those that have ended may be left out.
 	Elsewhere []*v1alpha1.ClusterUpgrade
 	// SoakedBefore is, for each stage by name, the healthy time that earlier runs of the fleet have counted on the

@@ -237,10 +237,10 @@ func checkStage(s *v1alpha1.StrategyStage) error {
 }
 
 // specFor is the work on one cluster.
-func (p *pass) specFor(c *v1alpha1.Cluster) (*v1alpha1.ClusterUpgradeSpec, error) {
+func (p *pass) specFor(c *v1alpha1.Cluster, s *stage) (*v1alpha1.ClusterUpgradeSpec, error) {
 	spec := &v1alpha1.ClusterUpgradeSpec{
 		Cluster: c.Name, RunRef: v1alpha1.LocalObjectReference{Name: p.s.Run.Name},
-		NodeImages: p.imagesFor(c), Scope: cmp.Or(p.s.Run.Spec.Target.Scope, v1alpha1.UpgradeScopeFull), Attempt: p.st.Attempt,
+		CalendarRefs: calendarsOf(s), NodeImages: p.imagesFor(c), Scope: cmp.Or(p.s.Run.Spec.Target.Scope, v1alpha1.UpgradeScopeFull), Attempt: p.st.Attempt,
 	}
 	if spec.Scope == v1alpha1.UpgradeScopeNodeImageOnly {
 		return spec, nil

@@ -23,14 +23,45 @@ func wide(change func(s *v1alpha1.UpgradeStrategySpec)) func() *v1alpha1.Upgrade
 	}
 }
 
+// telling is a story and how it ends.
+type telling struct {
+	strategy func() *v1alpha1.UpgradeStrategySpec
+	envs     []string
+	story    func(w *world)
+	want     v1alpha1.RunPhase
+}
+
+// windowStory begins on a Monday at 9:00. The first cluster opens at 22:00 for an hour, of which a control plane
+// needs half; the second has no calendar, and the fleet is frozen for the morning.
+var windowStory = telling{
+	strategy: wide(func(*v1alpha1.UpgradeStrategySpec) {}),
+	envs:     []string{"production", "production"},
+	story: func(w *world) {
+		w.opens("nights", v1alpha1.MaintenanceWindow{RRule: "FREQ=DAILY", Start: "22:00", Duration: metav1.Duration{Duration: time.Hour}})
+		w.opens("company", v1alpha1.MaintenanceWindow{RRule: "FREQ=DAILY", Start: "00:00", Duration: metav1.Duration{Duration: 24 * time.Hour}}).
+			Spec.Freezes = []v1alpha1.Freeze{{From: metav1.NewTime(epoch), To: metav1.NewTime(epoch.Add(3 * time.Hour)), Reason: "quarter end"}}
+		w.fleet = &v1alpha1.FleetSpec{CalendarRefs: []v1alpha1.LocalObjectReference{{Name: "company"}}}
+		w.clusters["production-1"].Spec.CalendarRef = &v1alpha1.LocalObjectReference{Name: "nights"}
+		w.takes("production-1", 30*time.Minute)
+		for range 3 {
+			d := w.settle()
+			if d.NextLook.IsZero() || w.run.Status.Phase == v1alpha1.RunPhaseSucceeded {
+				return
+			}
+			w.now = d.NextLook
+			if w.upgrades["production-2"] != nil && w.now.Hour() == 22 && w.now.Day() == epoch.Day() {
+				w.note("nobody looked until it is too late for this window")
+				w.now = w.now.Add(31 * time.Minute)
+			}
+		}
+		w.settle()
+	},
+	want: v1alpha1.RunPhaseSucceeded,
+}
+
 // TestStrategyStories are the stories of what a strategy can ask for beyond a plain sequence.
 func TestStrategyStories(t *testing.T) {
-	cases := map[string]struct {
-		strategy func() *v1alpha1.UpgradeStrategySpec
-		envs     []string
-		story    func(w *world)
-		want     v1alpha1.RunPhase
-	}{
+	cases := map[string]telling{
 		"a canary goes before the others of its group": {
 			strategy: wide(func(s *v1alpha1.UpgradeStrategySpec) { s.Stages[0].Groups[0].Canaries = 1 }),
 			envs:     []string{"production", "production", "production"},
@@ -192,6 +223,7 @@ func TestStrategyStories(t *testing.T) {
 			want: v1alpha1.RunPhaseSucceeded,
 		},
 	}
+	cases["windows of clusters, and a freeze of the fleet"] = windowStory
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, tc.strategy(), tc.envs...)

@@ -163,7 +163,11 @@ func (p *pass) startClusters(s *stage, g *group, room budget.Room) {
 			keeps = firstWait(keeps, canaries)
 			break
 		}
-		if wait := p.cannotStart(m); wait != nil {
+		wait := p.cannotStart(m)
+		if wait == nil {
+			wait = p.outsideWindow(m, s)
+		}
+		if wait != nil {
 			keeps = firstWait(keeps, wait)
 			if unavailable(wait) {
 				p.standAside(g, m, wait)
@@ -179,7 +183,11 @@ func (p *pass) startClusters(s *stage, g *group, room budget.Room) {
 		p.letGo(s, g, m)
 	}
 	if keeps != nil {
-		g.st.Waiting = p.newWait(g.before, keeps.Reason, keeps.Message, time.Time{})
+		var until time.Time
+		if keeps.Until != nil {
+			until = keeps.Until.Time
+		}
+		g.st.Waiting = p.newWait(g.before, keeps.Reason, keeps.Message, until)
 	}
 }
 
@@ -218,7 +226,7 @@ func (p *pass) letGo(s *stage, g *group, m *member) {
 }
 
 func (p *pass) startCluster(s *stage, g *group, m *member) {
-	spec, err := p.specFor(m.cluster)
+	spec, err := p.specFor(m.cluster, s)
 	if err != nil {
 		// It had a way when the run was accepted, and has none now: somebody changed it meanwhile.
 		g.st.Waiting = p.newWait(g.before, reasonOf(err), fmt.Sprintf("%s: %v", m.name, err), time.Time{})

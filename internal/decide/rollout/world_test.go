@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"sengu.dev/sengu/api/v1alpha1"
+	"sengu.dev/sengu/internal/decide/windows"
 )
 
 var update = flag.Bool("update", false, "write the golden transcripts anew")
@@ -39,6 +40,8 @@ type world struct {
 	gates    map[string]*v1alpha1.Gate
 	busy     map[string]string
 	fleet    *v1alpha1.FleetSpec
+	// calendars by name.
+	calendars map[string]*v1alpha1.MaintenanceCalendar
 	// elsewhere are the clusters in flight in other runs, and soakedBefore what earlier runs have soaked.
 	elsewhere    map[string]bool
 	soakedBefore map[string]time.Duration
@@ -82,10 +85,30 @@ func (w *world) health(name string, status metav1.ConditionStatus) {
 	}
 }
 
+// opens adds a calendar with a window.
+func (w *world) opens(name string, window v1alpha1.MaintenanceWindow) *v1alpha1.MaintenanceCalendar {
+	if w.calendars == nil {
+		w.calendars = map[string]*v1alpha1.MaintenanceCalendar{}
+	}
+	w.calendars[name] = &v1alpha1.MaintenanceCalendar{ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: v1alpha1.MaintenanceCalendarSpec{TimeZone: "UTC", Windows: []v1alpha1.MaintenanceWindow{window}}}
+	return w.calendars[name]
+}
+
+// takes says how long the control plane of a cluster usually takes.
+func (w *world) takes(name string, d time.Duration) {
+	w.clusters[name].Spec.Provider.Simulated = &v1alpha1.SimulatedProvider{ControlPlaneDuration: &metav1.Duration{Duration: d}}
+}
+
 // snapshot is what the run sees, in any order.
 func (w *world) snapshot() Snapshot {
 	s := Snapshot{Run: w.run, Strategy: w.strategy, BusyWith: w.busy, Deleting: w.run.DeletionTimestamp != nil,
 		Fleet: w.fleet, SoakedBefore: w.soakedBefore}
+	var calendars []*v1alpha1.MaintenanceCalendar
+	for _, k := range shuffled(w.random, w.calendars) {
+		calendars = append(calendars, w.calendars[k])
+	}
+	s.Calendars = windows.Read(calendars)
 	for _, k := range shuffled(w.random, w.elsewhere) {
 		s.Elsewhere = append(s.Elsewhere, &v1alpha1.ClusterUpgrade{Spec: v1alpha1.ClusterUpgradeSpec{Cluster: k}})
 	}

@@ -39,6 +39,9 @@ func (p *pass) controlPlane(s planned) progress {
 		p.waitFor(v1alpha1.ReasonControlPlaneNotRunning, fmt.Sprintf("the control plane is %s", p.s.Provider.State), p.now.Add(pollEvery))
 		return waits
 	}
+	if !p.mayBegin(p.s.Estimates.ControlPlane(p.s.Cluster).P90) {
+		return waits
+	}
 	p.start(v1alpha1.OperationStatus{Kind: v1alpha1.OperationControlPlaneUpgrade, Step: s.name(), Version: s.stop.version},
 		fmt.Sprintf("the control plane runs %s and goes to %s", p.s.Provider.Version, s.stop.version))
 	p.waitFor(v1alpha1.ReasonControlPlaneUpgrading, "the provider upgrades the control plane to "+s.stop.version, time.Time{})

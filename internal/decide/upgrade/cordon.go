@@ -23,6 +23,9 @@ func (p *pass) beginDrains(r *renewal) {
 		if p.busy() || p.memberHeld() {
 			return
 		}
+		if !p.mayBeginNode() {
+			return
+		}
 		n.state, n.since = stateDraining, p.now
 		p.hand(p.progressOf(r.pool.Name), n.name, stateDraining, p.now)
 		p.cordon(r.pool.Name, n)

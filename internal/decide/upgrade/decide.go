@@ -29,6 +29,7 @@ func Decide(s Snapshot, now time.Time) Decision {
 	p.settle()
 	if p.aim() == aimWork {
 		p.work()
+		p.restOutsideWindow()
 	}
 	if a := p.aim(); a != aimWork && !p.over() {
 		// What was decided for nodes before the failure was found is not begun any more.
@@ -56,6 +57,8 @@ type pass struct {
 	putOff bool
 	// outdated are the nodes of the pool in hand that will be drained later.
 	outdated []string
+	// closed is why the calendars let something not begin; nil: they were not in the way.
+	closed *v1alpha1.Waiting
 	// blocked are the obstacles of nodes in hand that cannot move at all.
 	blocked []string
 }

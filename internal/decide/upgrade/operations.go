@@ -41,6 +41,11 @@ func (p *pass) settle() {
 		return
 	}
 	for _, op := range again {
+		if p.aim() == aimWork && begins(op) && !p.mayBegin(0) {
+			// Whether it has started is not known, and asking may start it. What has is busy until then.
+			p.waitFor(p.closed.Reason, describe(op)+" was asked for, and it is not known whether it has started: "+p.closed.Message, time.Time{})
+			continue
+		}
 		p.emit(op, "it was asked for and has not started yet")
 	}
 	if p.was.Waiting != nil && putsOff(p.was.Waiting.Reason) { // asked again after a wait: the next wait is longer

@@ -17,6 +17,8 @@ import (
 	"pgregory.net/rapid"
 
 	"sengu.dev/sengu/api/v1alpha1"
+	"sengu.dev/sengu/internal/decide/estimate"
+	"sengu.dev/sengu/internal/decide/windows"
 )
 
 // play is a controller on a world: it looks, decides, writes the record down and acts, and may be killed between any
@@ -26,6 +28,9 @@ type play struct {
 	t       rapid.TB
 	upgrade *v1alpha1.ClusterUpgrade
 	cluster *v1alpha1.Cluster
+	// calendar of the cluster; nil: none.
+	calendar  *v1alpha1.MaintenanceCalendar
+	estimates *estimate.Model
 	// what the process remembers, and loses when it is killed
 	ids      map[string]string
 	failures map[string]Problem
@@ -88,6 +93,14 @@ func drainingNode(p *play) bool {
 	})
 }
 
+// opens gives the cluster a daily window, from a time on the clock in UTC.
+func (p *play) opens(start string, d time.Duration) *play {
+	p.calendar = &v1alpha1.MaintenanceCalendar{ObjectMeta: metav1.ObjectMeta{Name: "nights"}, Spec: v1alpha1.MaintenanceCalendarSpec{
+		TimeZone: "UTC", Windows: []v1alpha1.MaintenanceWindow{{RRule: "FREQ=DAILY", Start: start, Duration: metav1.Duration{Duration: d}}}}}
+	p.cluster.Spec.Provider.Local = &v1alpha1.LocalProvider{} // whose steps usually take seconds, as those of the plays do
+	return p
+}
+
 func setState(s v1alpha1.ClusterUpgradeState) func(*play) {
 	return func(p *play) { p.upgrade.Spec.State = s }
 }
@@ -119,7 +132,7 @@ func (p *play) run() *play {
 		}
 		for _, s := range p.script {
 			if s.when != nil {
-				next = earlier(next, p.now.Add(5*time.Second))
+				next = earlier(next, p.now.Add(p.attention()))
 			}
 		}
 		if !p.advance(next) {
@@ -129,6 +142,14 @@ func (p *play) run() *play {
 	}
 	p.t.Errorf("no end after %d passes; waiting %+v\n%s", p.passes, p.upgrade.Status.Waiting, p.transcript.String())
 	return p
+}
+
+// attention is how often the person of a script looks: seldom while the cluster waits for its window.
+func (p *play) attention() time.Duration {
+	if p.calendar != nil && p.upgrade.Status.Phase == v1alpha1.ClusterUpgradePhaseHeld {
+		return 15 * time.Minute
+	}
+	return 5 * time.Second
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -155,6 +176,9 @@ func (p *play) finished() bool {
 	case v1alpha1.ClusterUpgradePhaseFailed:
 		return !pending
 	case v1alpha1.ClusterUpgradePhaseHeld: // for good, if nobody did anything for an hour
+		if p.calendar != nil && p.upgrade.Status.Waiting.Until != nil {
+			return false // until the next opening
+		}
 		return !pending || p.now.Sub(p.upgrade.Status.Waiting.Since.Time) > time.Hour
 	case v1alpha1.ClusterUpgradePhaseSucceeded, v1alpha1.ClusterUpgradePhaseSkipped:
 		return true
@@ -164,7 +188,11 @@ func (p *play) finished() bool {
 
 // snapshot is what a controller would see now.
 func (p *play) snapshot() Snapshot {
-	s := Snapshot{Upgrade: p.upgrade.DeepCopy(), Cluster: p.cluster, Failures: p.failures, Deleting: p.deleting}
+	s := Snapshot{Upgrade: p.upgrade.DeepCopy(), Cluster: p.cluster, Failures: p.failures, Deleting: p.deleting, Estimates: p.estimates}
+	if p.calendar != nil {
+		p.cluster.Spec.CalendarRef = &v1alpha1.LocalObjectReference{Name: p.calendar.Name}
+		s.Calendars = windows.Read([]*v1alpha1.MaintenanceCalendar{p.calendar}).For(p.cluster, nil, nil)
+	}
 	s.Provider, s.ProviderProblem = p.provider(p.ids)
 	s.Member, s.MemberProblem = p.member(p.upgrade)
 	if p.stale && s.Member != nil && p.viewed != nil && p.now.Sub(p.seenAt) <= time.Second && p.rnd.Intn(2) == 0 {

@@ -109,6 +109,10 @@ func (p *pass) providerRenews(s planned, pool Pool, t target) progress {
 	if p.busy() {
 		return waits
 	}
+	rec := p.progressOf(pool.Name)
+	if !p.mayBegin(p.s.Estimates.NodePool(p.s.Cluster, int(rec.Total-rec.Done)).P90) {
+		return waits
+	}
 	version := t.version
 	if version == "" {
 		version = pool.Version

@@ -50,6 +50,9 @@ func drawPlay(t *rapid.T) *play {
 	r.DrainTimeout, r.NodeReadyTimeout, r.NodeSoak = duration(seconds("drain timeout", 30, 600)), duration(seconds("ready timeout", 120, 600)), duration(seconds("soak", 0, 60))
 	r.Undrainable = rapid.SampledFrom([]v1alpha1.UndrainableAction{v1alpha1.UndrainableStop, v1alpha1.UndrainableQuarantine}).Draw(t, "undrainable")
 	drawTrouble(t, p)
+	if rapid.IntRange(0, 2).Draw(t, "windows") == 0 {
+		p.opens("09:00", seconds("window", 300, 1800))
+	}
 	return p
 }
 

@@ -142,6 +142,8 @@ func (p *pass) addNodes(r *renewal) {
 		reason := "surge: a new node comes before an old one goes"
 		if r.total < r.desired {
 			reason = "the pool has fewer nodes than it should"
+		} else if !p.mayBeginNode() {
+			return
 		}
 		p.start(v1alpha1.OperationStatus{
 			Kind: v1alpha1.OperationAddNode, Step: r.step.name(), Pool: r.pool.Name, Version: r.newVersion(), Image: r.image,

@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"sengu.dev/sengu/api/v1alpha1"
+	"sengu.dev/sengu/internal/decide/calendar"
 )
 
 // minorOf a version, by other means than the code under test.
@@ -25,6 +27,7 @@ func (p *play) assertDecision(d Decision) {
 	p.t.Helper()
 	p.assertIntents(d)
 	p.assertSaysWhy(d)
+	p.assertInWindow(d)
 	if p.now.Before(p.busyUntil) && !p.now.Before(p.providerAway) {
 		p.assertNothingBegins(d)
 	}
@@ -51,6 +54,48 @@ func (p *play) assertIntents(d Decision) {
 			p.broke("rule 9: operation %s is forgotten while it runs", op.RequestKey)
 		}
 	}
+}
+
+// assertInWindow is rule 2: nothing begins outside the calendar, or when it does not usually fit what is left.
+func (p *play) assertInWindow(d Decision) {
+	p.t.Helper()
+	// On the way to a safe point, what a person wants ends now: surge is taken back whatever the hour.
+	if p.calendar == nil || d.Status.Phase == v1alpha1.ClusterUpgradePhaseHolding {
+		return
+	}
+	c, err := calendar.Compile("nights", &p.calendar.Spec)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	state := calendar.Combine(c).At(p.now, v1alpha1.UpgradeKindMinor)
+	fits := func(what string, takes time.Duration) {
+		if !state.Open || p.now.Add(takes).After(state.Until) {
+			p.broke("rule 2: %s at %s; the calendar is open: %t, until %s, and it usually takes %s", what, p.now, state.Open, state.Until, takes)
+		}
+	}
+	for _, a := range d.Actions {
+		if takes, begins := p.usuallyTakes(a); begins {
+			fits(string(a.Kind)+" "+a.Node, takes)
+		}
+	}
+}
+
+// usuallyTakes says how long an action takes by the defaults of such clusters, and whether it begins something. What is
+// asked for again was counted when it was asked for first.
+func (p *play) usuallyTakes(a Action) (takes time.Duration, begins bool) {
+	fresh := a.RequestKey != "" && !hasIntent(p.upgrade.Status, a.RequestKey)
+	switch a.Kind {
+	case ActionUpgradeControlPlane:
+		if fresh {
+			return 40 * time.Second, true
+		}
+		return 0, p.ops[a.RequestKey] == nil
+	case ActionAddNode:
+		return 40 * time.Second, fresh && strings.HasPrefix(a.Reason, "surge")
+	case ActionCordon:
+		return 40 * time.Second, !p.recorded(a.Node, stateDraining)
+	}
+	return 0, false
 }
 
 // assertSaysWhy is rule 8.

@@ -12,6 +12,8 @@ import (
 
 	"sengu.dev/sengu/api/v1alpha1"
 	"sengu.dev/sengu/internal/decide/drain"
+	"sengu.dev/sengu/internal/decide/estimate"
+	"sengu.dev/sengu/internal/decide/windows"
 )
 
 // Snapshot is everything that Decide looks at. Nothing in it may be changed.
@@ -29,6 +31,10 @@ type Snapshot struct {
 	Member *Member
 	// MemberProblem is why the member's API cannot be used; nil: none.
 	MemberProblem *Problem
+	// Calendars that hold for the cluster; nil: none, so always open.
+	Calendars *windows.Set
+	// Estimates of how long steps take; nil: the defaults.
+	Estimates *estimate.Model
 	// Failures of actions of the last pass, by request key (operations) or node name (cordons).
 	Failures map[string]Problem
 	// Deleting: the upgrade is being deleted, so it must go to a safe point and release its finalizer.

@@ -302,6 +302,21 @@ func TestStories(t *testing.T) {
 			},
 			wantPhase: v1alpha1.ClusterUpgradePhaseSucceeded,
 		},
+		"at a window's end the node in hand is finished, and the next opening goes on": {
+			play: func(t *testing.T) *play {
+				return newPlay(t, shop("1.36.3", 4, 8, 2), "1.37.2").limits(1, 0).opens("09:00", 6*time.Minute)
+			},
+			wantPhase: v1alpha1.ClusterUpgradePhaseSucceeded,
+		},
+		"a node that is blocked at a window's end still has its time": {
+			play: func(t *testing.T) *play {
+				w := shop("1.36.3", 3, 6, 2)
+				w.apps[0].stuck = true
+				return newPlay(t, w, "1.37.2").limits(0, 1).opens("09:00", 6*time.Minute).
+					when("the budget is loosened", after(20*time.Minute), func(p *play) { p.apps[0].stuck = false })
+			},
+			wantPhase: v1alpha1.ClusterUpgradePhaseSucceeded,
+		},
 		"already on the target": {
 			play: func(t *testing.T) *play {
 				return newPlay(t, shop("1.37.2", 2, 2, 1), "1.37.2").limits(1, 0)
