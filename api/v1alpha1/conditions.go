@@ -206,6 +206,12 @@ const (
 	ReasonStuckTerminating = "StuckTerminating"
 )
 
+// Reasons that only `sengu why` gives: nothing writes them, because whatever would write them is away.
+const (
+	// ReasonControllerBehind: the record is older than what was asked for, or than it promised to be.
+	ReasonControllerBehind = "ControllerBehind"
+)
+
 // Labels and annotations that Sengu writes.
 const (
 	// LabelRun on a ClusterUpgrade or Gate: the name of its run.
