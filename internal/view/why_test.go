@@ -186,7 +186,16 @@ func moreSituations() map[string]*viewtest.Fleet {
 	limit.Upgrade("prod-tokyo-1").Status.Waiting = new(waiting(v1alpha1.ReasonNodesDraining, "pods leave node user-2", 0))
 	limit.Upgrade("prod-tokyo-1").Status.Steps = []v1alpha1.StepStatus{{Name: "1.37.2/NodePool/user", StartedAt: viewtest.Ago(5 * time.Minute)}}
 
+	stopping := scenes()["failed"]
+	stopping.Run.Status.Phase, stopping.Run.Status.FinishedAt = v1alpha1.RunPhaseStopping, nil
+	stopping.Upgrade("prod-osaka-1").Status.Phase = v1alpha1.ClusterUpgradePhaseHolding
+	byNobody := gated(func(g *v1alpha1.Gate) {
+		g.Spec.Template.Approval = &v1alpha1.ApprovalGate{ExpiresAfter: &metav1.Duration{Duration: 24 * time.Hour}}
+		g.Status.Decisions = []v1alpha1.GateDecision{{By: "ada", Decision: "Approve"}, {By: "ada", Decision: "Refuse"}}
+	})
+
 	return map[string]*viewtest.Fleet{
+		"failing": viewtest.NewFleet(stopping), "gate-expires": byNobody,
 		"unseen": viewtest.NewFleet(unseen), "changed": viewtest.NewFleet(changed), "overdue": viewtest.NewFleet(overdue),
 		"paused": viewtest.NewFleet(paused), "pausing": viewtest.NewFleet(pausing), "done": viewtest.NewFleet(scenes()["done"]),
 		"failed": viewtest.NewFleet(scenes()["failed"]), "failed-by-several-causes": viewtest.NewFleet(several),

@@ -27,9 +27,9 @@ func TestAnExplanationIsReadByPrograms(t *testing.T) {
 func TestTheHardestOfSeveralClustersIsTheOne(t *testing.T) {
 	scene := viewtest.NewScene()
 	for name, wait := range map[string]v1alpha1.Waiting{
-		"prod-tokyo-1":  waiting(v1alpha1.ReasonControlPlaneUpgrading, "the provider upgrades the control plane", 0),
+		"prod-berlin-1": waiting(v1alpha1.ReasonControlPlaneUpgrading, "the provider upgrades the control plane", 0),
 		"prod-osaka-1":  waiting(v1alpha1.ReasonMemberUnreachable, "dial tcp: i/o timeout", 15*time.Second),
-		"prod-berlin-1": waiting(v1alpha1.ReasonProviderRejected, "the credentials are wrong", 0),
+		"prod-tokyo-1":  waiting(v1alpha1.ReasonProviderRejected, "the credentials are wrong", 0),
 	} {
 		scene.Upgrade(name).Status.Waiting = new(wait)
 	}
@@ -44,6 +44,18 @@ func TestTheHardestOfSeveralClustersIsTheOne(t *testing.T) {
 				u.Status.Phase = v1alpha1.ClusterUpgradePhaseSucceeded
 			}
 		}
+	}
+}
+
+// Stages of a graph go side by side: the one that the run speaks of is explained, whichever comes first in the list.
+func TestOfSeveralStagesTheOneOfTheRunIsExplained(t *testing.T) {
+	scene := begun(new(waiting(v1alpha1.ReasonControlPlaneUpgrading, "the provider upgrades the control plane", 0)))
+	scene.Upgrade("canary-1").Status.Waiting = new(waiting(v1alpha1.ReasonMemberUnreachable, "dial tcp: i/o timeout", 15*time.Second))
+	scene.Stage("staging").Waiting = new(waiting(v1alpha1.ReasonClustersInFlight, "upgrading staging-1", 0))
+	scene.Waits("canary", "", waiting(v1alpha1.ReasonClustersInFlight, "upgrading canary-1", 0))
+	scene.Run.Status.CurrentStage = "staging"
+	if e := view.WhyRun(viewtest.NewFleet(scene).Objects(), scene.Run, viewtest.Now); e.Reason != v1alpha1.ReasonMemberUnreachable {
+		t.Errorf("the one thing is %s, want that of stage canary: %s", e.Reason, e.Headline)
 	}
 }
 

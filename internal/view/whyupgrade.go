@@ -149,12 +149,12 @@ func (w *why) worksOn(u *v1alpha1.ClusterUpgrade) {
 		return
 	}
 	op := &u.Status.Operations[0]
-	text := "requested; the provider has not named it yet"
+	text := ""
 	if op.ID != "" {
 		text = "the provider calls it " + op.ID
 	}
 	if more := len(u.Status.Operations) - 1; more > 0 {
-		text += fmt.Sprintf(", and %d more", more)
+		text = joined(text, fmt.Sprintf("and %d more", more))
 	}
 	w.link(strings.TrimSpace("operation "+string(op.Kind)+" "+cmp.Or(op.Node, op.Pool)), "", text, op.RequestedAt)
 }
