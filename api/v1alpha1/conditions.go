@@ -98,8 +98,6 @@ const (
 	ReasonSoakInterrupted = "SoakInterrupted"
 	// ReasonGateClosed: a gate is closed.
 	ReasonGateClosed = "GateClosed"
-	// ReasonGateNotSupported: this version of Sengu cannot evaluate the gate, so it stays closed.
-	ReasonGateNotSupported = "GateNotSupported"
 	// ReasonTooManyFailures: more clusters failed than allowed.
 	ReasonTooManyFailures = "TooManyFailures"
 	// ReasonClustersFailed: all is done, and some clusters failed within what was allowed.
@@ -142,6 +140,36 @@ const (
 	ReasonClustersSetAside = "ClustersSetAside"
 	// ReasonInvalidFleet: the settings of the fleet cannot be used.
 	ReasonInvalidFleet = "InvalidFleet"
+)
+
+// Reasons of Gates.
+const (
+	// ReasonApprovalNeeded: people who may approve have not, or not enough of them.
+	ReasonApprovalNeeded = "ApprovalNeeded"
+	// ReasonApprovalExpired: the approval was not given in its time, and has to be given anew.
+	ReasonApprovalExpired = "ApprovalExpired"
+	// ReasonApprovalRefused: an approver refused.
+	ReasonApprovalRefused = "ApprovalRefused"
+	// ReasonApproved: enough people approved, and the clusters that come next were ready for it.
+	ReasonApproved = "Approved"
+	// ReasonNextClustersBlocked: it is approved, and opens when the clusters that come next are healthy and not Blocked.
+	ReasonNextClustersBlocked = "NextClustersBlocked"
+	// ReasonOpensWithSoak: all else is there, and the gate opens when the soak is over.
+	ReasonOpensWithSoak = "OpensWithSoak"
+	// ReasonScheduledLater: the scheduled start has not come.
+	ReasonScheduledLater = "ScheduledLater"
+	// ReasonScheduleReached: the scheduled start has come.
+	ReasonScheduleReached = "ScheduleReached"
+	// ReasonUnknownTimeZone: the time zone of a scheduled start is not known.
+	ReasonUnknownTimeZone = "UnknownTimeZone"
+	// ReasonVerificationMissing: there is no result of the verification.
+	ReasonVerificationMissing = "VerificationMissing"
+	// ReasonVerificationUnknown: the verification could not tell.
+	ReasonVerificationUnknown = "VerificationUnknown"
+	// ReasonVerificationFailed: the verification found that the clusters do not serve.
+	ReasonVerificationFailed = "VerificationFailed"
+	// ReasonVerificationPassed: the verification found that the clusters serve.
+	ReasonVerificationPassed = "VerificationPassed"
 )
 
 // Reasons of ClusterUpgrades.
@@ -218,6 +246,13 @@ const (
 	LabelRun = "sengu.dev/run"
 	// LabelCluster on a ClusterUpgrade: the name of its cluster.
 	LabelCluster = "sengu.dev/cluster"
+	// AnnotationCreatedBy on an UpgradeRun: who created it. The hub writes it, and nobody can change it.
+	AnnotationCreatedBy = "sengu.dev/created-by"
+	// AnnotationChangedBy on an UpgradeRun: who changed its spec last. The hub writes it.
+	AnnotationChangedBy = "sengu.dev/changed-by"
+	// AnnotationStartedBy on an UpgradeRun: who created, resumed or retried it, one name a line. The hub writes it, and
+	// an approval needs somebody else.
+	AnnotationStartedBy = "sengu.dev/started-by"
 	// AnnotationCordonedBy on a member's node: the UID of the ClusterUpgrade that cordoned it. Only nodes with
 	// this mark are ever uncordoned.
 	AnnotationCordonedBy = "sengu.dev/cordoned-by"

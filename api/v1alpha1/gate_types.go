@@ -40,6 +40,27 @@ const (
 	GateTimingAfter  GateTiming = "After"
 )
 
+// GateDecisionKind is what a person decides.
+// +kubebuilder:validation:Enum=Approve;Refuse
+type GateDecisionKind string
+
+const (
+	// GateDecisionApprove lets the run through the gate.
+	GateDecisionApprove GateDecisionKind = "Approve"
+	// GateDecisionRefuse keeps the gate closed until the same person approves.
+	GateDecisionRefuse GateDecisionKind = "Refuse"
+)
+
+// GateCondition is a condition under which an approval counts.
+// +kubebuilder:validation:Enum=NoFailures
+type GateCondition string
+
+const (
+	// GateConditionNoFailures lets an approval count only while no cluster of the run has failed, not even one that a
+	// retry has mended.
+	GateConditionNoFailures GateCondition = "NoFailures"
+)
+
 // GatePlace is where in a run a gate stands.
 type GatePlace struct {
 	// stage of the run.
@@ -78,9 +99,11 @@ type GateSpec struct {
 	Template GateSpecTemplate `json:"template,omitempty,omitzero"`
 }
 
-// GateDecision is one person's decision.
+// GateDecision is one person's decision. Of several by one person the last counts.
+// +kubebuilder:validation:XValidation:rule="self.decision == 'Approve' || (!has(self.condition) && !has(self.notAfter))",message="condition and notAfter go with decision: Approve"
+// +kubebuilder:validation:XValidation:rule="self.decision == 'Approve' || (has(self.comment) && self.comment.size() > 0)",message="a refusal needs a comment: why"
 type GateDecision struct {
-	// by whom.
+	// by whom: the name by which the hub knows the person.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -92,16 +115,30 @@ type GateDecision struct {
 
 	// decision made.
 	// +required
-	// +kubebuilder:validation:Enum=Approve;Refuse
-	Decision string `json:"decision,omitempty"`
+	Decision GateDecisionKind `json:"decision,omitempty"`
 
-	// comment for the record.
+	// groups of the person that are among the approvers.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=128
+	Groups []string `json:"groups,omitempty"`
+
+	// condition under which an approval counts. Not set: none.
+	// +optional
+	Condition GateCondition `json:"condition,omitempty"`
+
+	// notAfter lets an approval count only when the run has come to the gate by then. Not set: whenever that is.
+	// +optional
+	NotAfter *metav1.Time `json:"notAfter,omitempty"`
+
+	// comment for the record. Needed with a refusal.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Comment string `json:"comment,omitempty"`
 }
 
-// GateStatus is the state of a gate.
+// GateStatus is the state of a gate. People add to decisions; all else is the controllers'.
 type GateStatus struct {
 	// state of the gate. Not set: Pending.
 	// +optional
@@ -126,7 +163,19 @@ type GateStatus struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
 
-	// decisions of people, in order.
+	// reachedAt is when the run came to the gate. Not set: it has not yet.
+	// +optional
+	ReachedAt *metav1.Time `json:"reachedAt,omitempty"`
+
+	// opensAt is when a scheduled start opens, fixed when the run comes to the gate.
+	// +optional
+	OpensAt *metav1.Time `json:"opensAt,omitempty"`
+
+	// until is the next instant at which the state can change by itself.
+	// +optional
+	Until *metav1.Time `json:"until,omitempty"`
+
+	// decisions of people, in order. Append-only.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32

@@ -353,6 +353,20 @@ type RunGateStatus struct {
 	// state of the gate.
 	// +optional
 	State GateState `json:"state,omitempty"`
+
+	// reason of the state, a documented constant.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
+
+	// message for a person.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// until is the next instant at which the state can change by itself.
+	// +optional
+	Until *metav1.Time `json:"until,omitempty"`
 }
 
 // SoakState says whether a soak counts.

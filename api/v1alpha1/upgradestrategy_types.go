@@ -136,7 +136,8 @@ type UnavailablePolicy struct {
 	After *metav1.Duration `json:"after,omitempty"`
 }
 
-// ApprovalGate waits for the decision of people.
+// ApprovalGate waits for the decision of people. Never only of those who started the run: who created, resumed or
+// retried it. It opens when the clusters that come next are healthy and none of them is Blocked.
 type ApprovalGate struct {
 	// approvers are user or group names (group:NAME) that may decide. Empty: anyone who may update gates.
 	// +optional
@@ -151,7 +152,8 @@ type ApprovalGate struct {
 	// +kubebuilder:validation:Maximum=10
 	Count int32 `json:"count,omitempty"`
 
-	// expiresAfter is how long the approval may take once asked for. Not set: it does not expire.
+	// expiresAfter is how long the approval may take from when the run has come to the gate. After that, approvals must
+	// be given anew. Not set: it does not expire.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
@@ -167,7 +169,8 @@ type ScheduledStartGate struct {
 	// +optional
 	At *metav1.Time `json:"at,omitempty"`
 
-	// next is the next such weekday and time after the gate is reached, for example "MON 09:00".
+	// next is the next such weekday and time after the gate is reached, for example "MON 09:00". In the hour that a
+	// change of clocks leaves out it is as much later; of an hour that comes twice it is the first.
 	// +optional
 	// +kubebuilder:validation:Pattern=`^(MON|TUE|WED|THU|FRI|SAT|SUN) ([01][0-9]|2[0-3]):[0-5][0-9]$`
 	// +kubebuilder:validation:MaxLength=9

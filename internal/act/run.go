@@ -4,8 +4,10 @@ package act
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -32,6 +34,8 @@ func Run(ctx context.Context, hub client.Client, run *v1alpha1.UpgradeRun, a rol
 		})
 	case rollout.ActionCreateGate:
 		return createGate(ctx, hub, run, a)
+	case rollout.ActionDecideGate:
+		return nil, decideGate(ctx, hub, run.Namespace, a)
 	case rollout.ActionSkipGate:
 		return nil, skipGate(ctx, hub, run.Namespace, a)
 	}
@@ -118,6 +122,24 @@ func patchUpgrade(ctx context.Context, hub client.Client, namespace, name string
 		return nil, err
 	}
 	return &u, nil
+}
+
+// decideGate writes the status of a gate. A person may decide at the same instant: the write is conditional on the
+// version that was decided on, so that no decision is lost and none is passed over.
+func decideGate(ctx context.Context, hub client.Client, namespace string, a rollout.Action) error {
+	var g v1alpha1.Gate
+	if err := hub.Get(ctx, types.NamespacedName{Namespace: namespace, Name: a.Gate}, &g); err != nil {
+		return err
+	}
+	if equality.Semantic.DeepEqual(&g.Status, a.GateStatus) {
+		return nil
+	}
+	if g.ResourceVersion != a.GateVersion {
+		return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("gates").GroupResource(), a.Gate, errors.New("it has changed meanwhile"))
+	}
+	before := g.DeepCopy()
+	g.Status = *a.GateStatus.DeepCopy()
+	return hub.Status().Patch(ctx, &g, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }
 
 func skipGate(ctx context.Context, hub client.Client, namespace string, a rollout.Action) error {

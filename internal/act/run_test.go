@@ -99,6 +99,12 @@ func owned(by *v1alpha1.UpgradeRun, name string) metav1.ObjectMeta {
 		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(by, v1alpha1.GroupVersion.WithKind("UpgradeRun"))}}
 }
 
+func versioned(by *v1alpha1.UpgradeRun, name, version string) metav1.ObjectMeta {
+	m := owned(by, name)
+	m.ResourceVersion = version
+	return m
+}
+
 func start(cluster string) rollout.Action {
 	return rollout.Action{Kind: rollout.ActionStartCluster, Cluster: cluster, Upgrade: "r-" + cluster,
 		Spec: &v1alpha1.ClusterUpgradeSpec{Cluster: cluster, RunRef: v1alpha1.LocalObjectReference{Name: "r"}, Hops: []string{"1.37.2"}}}
@@ -201,6 +207,15 @@ func TestEachActionTwice(t *testing.T) {
 			check: func(t *testing.T, h *hub) {
 				if s := get(h, "r-g", &v1alpha1.Gate{}).Status.State; s != v1alpha1.GateStatePassed {
 					t.Errorf("the gate is %s, want Passed as it was", s)
+				}
+			},
+		},
+		"open a gate": {
+			objects: []client.Object{&v1alpha1.Gate{ObjectMeta: versioned(r, "r-g", "7")}}, wantWrites: 1,
+			action: rollout.Action{Kind: rollout.ActionDecideGate, Gate: "r-g", GateVersion: "7", GateStatus: &v1alpha1.GateStatus{State: v1alpha1.GateStatePassed, DecidedBy: "ada"}},
+			check: func(t *testing.T, h *hub) {
+				if st := get(h, "r-g", &v1alpha1.Gate{}).Status; st.State != v1alpha1.GateStatePassed || st.DecidedBy != "ada" {
+					t.Errorf("the gate is %+v", st)
 				}
 			},
 		},
@@ -371,5 +386,39 @@ func TestReleaseMeetsANewerClaim(t *testing.T) {
 	}
 	if err := act.Release(t.Context(), h, namespace, "r", "c"); err != nil || h.activeRun("c") != "" {
 		t.Errorf("the second try: %v, claimed by %q", err, h.activeRun("c"))
+	}
+}
+
+// TestADecisionInBetweenIsKept: a gate is written only as it was when that was decided, so that what a person decides
+// at the same instant is neither lost nor passed over.
+func TestADecisionInBetweenIsKept(t *testing.T) {
+	r := run("r", "uid-1")
+	refusal := v1alpha1.GateDecision{By: "ada", Decision: v1alpha1.GateDecisionRefuse}
+	open := rollout.Action{Kind: rollout.ActionDecideGate, Gate: "r-g", GateVersion: "7", GateStatus: &v1alpha1.GateStatus{State: v1alpha1.GateStatePassed}}
+	refuse := func(h *hub) {
+		h.before = nil
+		g := get(h, "r-g", &v1alpha1.Gate{})
+		g.Status.Decisions = append(g.Status.Decisions, refusal)
+		if err := h.Status().Update(h.t.Context(), g); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	for name, when := range map[string]func(*hub){
+		"she refused after that was decided": refuse,
+		"she refuses while it is on its way": func(h *hub) { h.before = func(client.Object) error { refuse(h); return nil } },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHub(t, &v1alpha1.Gate{ObjectMeta: versioned(r, "r-g", "7")})
+			when(h)
+			if _, err := act.Run(t.Context(), h, r, open); !apierrors.IsConflict(err) {
+				t.Errorf("%v, want a conflict", err)
+			}
+			if st := get(h, "r-g", &v1alpha1.Gate{}).Status; st.State != "" || len(st.Decisions) != 1 {
+				t.Errorf("the gate is %+v", st)
+			}
+		})
+	}
+	if _, err := act.Run(t.Context(), newHub(t), r, open); !apierrors.IsNotFound(err) {
+		t.Errorf("a gate that is gone: %v, want that it is not found", err)
 	}
 }

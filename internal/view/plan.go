@@ -108,6 +108,8 @@ func actionText(a *rollout.Action) string {
 		return fmt.Sprintf("retry cluster %s, attempt %d", Clean(a.Cluster), a.Attempt)
 	case rollout.ActionCreateGate:
 		return fmt.Sprintf("ask for gate %s (%s)", Clean(a.Gate), place)
+	case rollout.ActionDecideGate:
+		return fmt.Sprintf("gate %s (%s): %s", Clean(a.Gate), place, Clean(a.Reason))
 	case rollout.ActionSkipGate:
 		return fmt.Sprintf("skip gate %s (%s)", Clean(a.Gate), place)
 	}

@@ -38,8 +38,12 @@ func TestRulesHoldInAnyWorld(t *testing.T) {
 			if waiting := w.run.Status.Waiting; w.run.Status.Phase == v1alpha1.RunPhaseFailed || waiting != nil && waiting.Reason == v1alpha1.ReasonMutexHeld {
 				w.run.Spec.Attempt = w.run.Status.Attempt + 1 // what waits for the half of a pair that failed waits for a person
 			}
-			for _, g := range w.gates {
-				g.Status.State = v1alpha1.GateStatePassed
+			for _, name := range sorted(w.gates) {
+				if !passed(w.gates[name]) && w.gates[name].Status.ReachedAt != nil {
+					w.says("ada", v1alpha1.GateDecisionApprove, name)
+					w.says("bob", v1alpha1.GateDecisionApprove, name)
+					w.says("eve", v1alpha1.GateDecisionApprove, name)
+				}
 			}
 			w.now = w.now.Add(time.Minute)
 			w.decide()
@@ -77,7 +81,11 @@ func drawStrategy(r *rapid.T) (*v1alpha1.UpgradeStrategySpec, []string) {
 			stage.Soak = soak(time.Duration(rapid.IntRange(0, 20).Draw(r, "minutes")) * time.Minute)
 		}
 		if rapid.Bool().Draw(r, "gated") {
-			stage.BeforeGates = []v1alpha1.GateSpecTemplate{{Name: "ok", Approval: &v1alpha1.ApprovalGate{}}}
+			stage.BeforeGates = []v1alpha1.GateSpecTemplate{{Name: "ok", Approval: &v1alpha1.ApprovalGate{Count: rapid.Int32Range(0, 2).Draw(r, "count")}}}
+		}
+		if rapid.Bool().Draw(r, "gated after") {
+			stage.AfterGates = []v1alpha1.GateSpecTemplate{{Name: "go", ScheduledStart: &v1alpha1.ScheduledStartGate{At: &metav1.Time{Time: epoch.Add(time.Minute)}}},
+				{Name: "ok", Approval: &v1alpha1.ApprovalGate{ExpiresAfter: &metav1.Duration{Duration: time.Minute}}}}
 		}
 		if rapid.Bool().Draw(r, "stage limited") {
 			stage.MaxConcurrency = percent(fmt.Sprintf("%d%%", rapid.IntRange(1, 100).Draw(r, "stage concurrency")))
@@ -155,7 +163,9 @@ func (w *world) somebodyActs(r *rapid.T, cluster string) {
 		}
 	case 2:
 		for _, name := range sorted(w.gates) {
-			w.gates[name].Status.State = rapid.SampledFrom([]v1alpha1.GateState{v1alpha1.GateStatePassed, v1alpha1.GateStateRefused, ""}).Draw(r, "gate")
+			if person := rapid.SampledFrom([]string{"", "ada", "bob", "eve"}).Draw(r, "person"); person != "" {
+				w.says(person, rapid.SampledFrom([]v1alpha1.GateDecisionKind{v1alpha1.GateDecisionApprove, v1alpha1.GateDecisionApprove, v1alpha1.GateDecisionRefuse}).Draw(r, "decision"), name)
+			}
 		}
 	case 3:
 		if rapid.IntRange(0, 9).Draw(r, "really skip") == 0 {

@@ -13,6 +13,7 @@ import (
 	"sengu.dev/sengu/api/v1alpha1"
 	"sengu.dev/sengu/internal/decide/budget"
 	"sengu.dev/sengu/internal/decide/calendar"
+	"sengu.dev/sengu/internal/decide/gate"
 )
 
 // checkRules asserts the safety rules that a run must keep, on what was decided and before it is done. The numbers
@@ -271,24 +272,70 @@ func (w *world) failedIn(d Decision, stage *v1alpha1.RunStageStatus, g *v1alpha1
 	return failed
 }
 
-// Rule 6: nothing starts behind a gate that is not passed or skipped.
+// Rule 6: nothing starts behind a gate that is not passed or skipped, and no gate is passed without evidence.
 func (w *world) ruleGates(d Decision) {
 	w.t.Helper()
 	for _, a := range d.Actions {
+		if a.Kind == ActionDecideGate && a.GateStatus.State == v1alpha1.GateStatePassed {
+			w.evidenced(d, w.gates[a.Gate])
+		}
 		if a.Kind != ActionStartCluster {
 			continue
 		}
-		for i := range d.Status.Strategy.Stages {
-			s := &d.Status.Strategy.Stages[i]
-			if s.Name != a.Stage {
-				continue
+		for place, t := range gate.All(d.Status.Strategy) {
+			ahead := place.Stage == a.Stage && (place.Group == "" || place.Group == a.Group) && place.Timing == v1alpha1.GateTimingBefore
+			name := gate.Name(w.run.Name, place, t.Name)
+			if ahead && !passed(w.gates[name]) && !skipsOf(w.run).gates[gateKey(place.Stage, place.Group, t.Name)] {
+				w.t.Errorf("rule 6: %s starts behind gate %s, which has not passed", a.Cluster, name)
 			}
-			for _, g := range s.BeforeGates {
-				name := w.run.Name + "-" + s.Name + "-before-" + g.Name
-				open := w.gates[name] != nil && (w.gates[name].Status.State == v1alpha1.GateStatePassed || w.gates[name].Status.State == v1alpha1.GateStateSkipped)
-				if !open && !skipsOf(w.run).gates[gateKey(s.Name, "", g.Name)] {
-					w.t.Errorf("rule 6: %s starts behind gate %s, which has not passed", a.Cluster, name)
-				}
+		}
+	}
+}
+
+// evidenced checks without the code under test that a gate may be passed now.
+func (w *world) evidenced(d Decision, g *v1alpha1.Gate) {
+	w.t.Helper()
+	switch t := g.Spec.Template; {
+	case t.Approval != nil:
+		w.evidencedByPeople(g)
+		w.evidencedByHealth(d, g)
+	case t.ScheduledStart != nil && t.ScheduledStart.At != nil:
+		if w.now.Before(t.ScheduledStart.At.Time) {
+			w.t.Errorf("rule 6: gate %s is passed before its time", g.Name)
+		}
+	case t.Verification != nil:
+		w.t.Errorf("rule 6: gate %s is passed without a result of its verification", g.Name)
+	}
+}
+
+func (w *world) evidencedByPeople(g *v1alpha1.Gate) {
+	w.t.Helper()
+	last := map[string]v1alpha1.GateDecisionKind{}
+	for _, one := range g.Status.Decisions {
+		last[one.By] = one.Decision
+	}
+	others := false
+	for person, decision := range last {
+		others = others || person != "eve" && decision == v1alpha1.GateDecisionApprove
+		if decision == v1alpha1.GateDecisionRefuse {
+			w.t.Errorf("rule 6: gate %s is passed although %s refuses", g.Name, person)
+		}
+	}
+	if !others {
+		w.t.Errorf("rule 6: gate %s is passed, and nobody has approved but who started the run", g.Name)
+	}
+}
+
+func (w *world) evidencedByHealth(d Decision, g *v1alpha1.Gate) {
+	w.t.Helper()
+	for i := range d.Status.Stages {
+		s := &d.Status.Stages[i]
+		if g.Spec.Place.Timing != v1alpha1.GateTimingBefore || s.Name != g.Spec.Place.Stage {
+			continue
+		}
+		for name := range w.clusters {
+			if holds(s, name) && !skipsOf(w.run).clusters[name] && unhealthy(w.clusters[name]) != "" {
+				w.t.Errorf("rule 6: gate %s is passed although %s, which comes next, is not healthy", g.Name, name)
 			}
 		}
 	}

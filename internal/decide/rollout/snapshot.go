@@ -66,6 +66,8 @@ const (
 	ActionRetry ActionKind = "Retry"
 	// ActionCreateGate creates a Gate.
 	ActionCreateGate ActionKind = "CreateGate"
+	// ActionDecideGate writes the status of a Gate, on condition that it is as it was when that was decided.
+	ActionDecideGate ActionKind = "DecideGate"
 	// ActionSkipGate marks a Gate as skipped by a person's decision in the run.
 	ActionSkipGate ActionKind = "SkipGate"
 )
@@ -92,6 +94,9 @@ type Action struct {
 	// Gate is the name of the Gate, and GateSpec its spec with CreateGate.
 	Gate     string
 	GateSpec *v1alpha1.GateSpec
+	// GateStatus that the Gate gets with DecideGate, and GateVersion the version of the Gate that it was decided on.
+	GateStatus  *v1alpha1.GateStatus
+	GateVersion string
 }
 
 // Decision is what to do now.

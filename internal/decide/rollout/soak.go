@@ -23,14 +23,14 @@ const (
 // stage is finished. Gates pass only with the soak.
 func (p *pass) soakAndGates(s *stage) bool {
 	soaked := p.soak(s)
-	open, closed := p.gatesOpen(s.spec.AfterGates, gatePlace{stage: s.spec.Name, timing: v1alpha1.GateTimingAfter}, &s.st.Gates)
+	open, closed := p.gatesOpen(s.spec.AfterGates, gatePlace{stage: s.spec.Name, timing: v1alpha1.GateTimingAfter, soaking: !soaked}, &s.st.Gates)
 	switch {
 	case !soaked:
 		s.st.Phase = v1alpha1.StagePhaseSoaking
 		return false
 	case !open:
 		s.st.Phase = v1alpha1.StagePhaseWaiting
-		s.st.Waiting = p.newWait(s.before, closed.Reason, closed.Message, time.Time{})
+		s.st.Waiting = p.newWait(s.before, closed.Reason, closed.Message, untilOf(closed))
 		return false
 	}
 	s.st.Phase = v1alpha1.StagePhaseSucceeded

@@ -11,6 +11,7 @@ import (
 
 	"sengu.dev/sengu/api/v1alpha1"
 	"sengu.dev/sengu/internal/decide/budget"
+	"sengu.dev/sengu/internal/decide/gate"
 	"sengu.dev/sengu/internal/decide/versionpath"
 	"sengu.dev/sengu/internal/decide/waves"
 )
@@ -218,6 +219,9 @@ func checkLimits(s *v1alpha1.UpgradeStrategySpec, stages []waves.Stage) error {
 	}
 	for i := 0; i < len(stages) && err == nil; i++ {
 		err = checkStage(&s.Stages[i])
+	}
+	if err == nil {
+		err = gate.Check(s)
 	}
 	return err
 }

@@ -79,7 +79,7 @@ func (p *pass) walkStage(s *stage, room budget.Room) bool {
 	}
 	if open, wait := p.gatesOpen(s.spec.BeforeGates, gatePlace{stage: s.spec.Name, timing: v1alpha1.GateTimingBefore}, &s.st.Gates); !open {
 		s.st.Phase = v1alpha1.StagePhaseWaiting
-		s.st.Waiting = p.newWait(s.before, wait.Reason, wait.Message, time.Time{})
+		s.st.Waiting = p.newWait(s.before, wait.Reason, wait.Message, untilOf(wait))
 		return false
 	}
 	limit, err := budget.Concurrency("maxConcurrency", s.spec.MaxConcurrency, len(members), room[0].Max)
@@ -127,7 +127,7 @@ func (p *pass) walkGroup(s *stage, g *group, room budget.Room) bool {
 	place := gatePlace{stage: s.spec.Name, group: g.spec.Name, timing: v1alpha1.GateTimingBefore}
 	if open, wait := p.gatesOpen(g.spec.BeforeGates, place, &g.st.Gates); !open {
 		g.st.Phase = v1alpha1.StagePhaseWaiting
-		g.st.Waiting = p.newWait(g.before, wait.Reason, wait.Message, time.Time{})
+		g.st.Waiting = p.newWait(g.before, wait.Reason, wait.Message, untilOf(wait))
 		return false
 	}
 	p.startClusters(s, g, room)
@@ -138,7 +138,7 @@ func (p *pass) walkGroup(s *stage, g *group, room budget.Room) bool {
 	place.timing = v1alpha1.GateTimingAfter
 	if open, wait := p.gatesOpen(g.spec.AfterGates, place, &g.st.Gates); !open {
 		g.st.Phase = v1alpha1.StagePhaseWaiting
-		g.st.Waiting = p.newWait(g.before, wait.Reason, wait.Message, time.Time{})
+		g.st.Waiting = p.newWait(g.before, wait.Reason, wait.Message, untilOf(wait))
 		return false
 	}
 	g.st.Phase = v1alpha1.StagePhaseSucceeded

@@ -60,7 +60,8 @@ func newWorld(t testing.TB, strategy *v1alpha1.UpgradeStrategySpec, envs ...stri
 	for i, env := range envs {
 		w.add(fmt.Sprintf("%s-%d", env, i+1), env)
 	}
-	w.run = &v1alpha1.UpgradeRun{ObjectMeta: metav1.ObjectMeta{Name: "r", Namespace: "fleet", Generation: 1},
+	w.run = &v1alpha1.UpgradeRun{ObjectMeta: metav1.ObjectMeta{Name: "r", Namespace: "fleet", Generation: 1,
+		Annotations: map[string]string{v1alpha1.AnnotationCreatedBy: "eve", v1alpha1.AnnotationStartedBy: "eve"}},
 		Spec: v1alpha1.UpgradeRunSpec{Target: v1alpha1.UpgradeTarget{Kubernetes: "1.37"}, Strategy: strategy}}
 	return w
 }
@@ -170,9 +171,33 @@ func (w *world) do(a Action) {
 		if w.gates[a.Gate] == nil {
 			w.gates[a.Gate] = &v1alpha1.Gate{ObjectMeta: metav1.ObjectMeta{Name: a.Gate}, Spec: *a.GateSpec}
 		}
+	case ActionDecideGate:
+		if g := w.gates[a.Gate]; g.ResourceVersion == a.GateVersion {
+			g.Status = *a.GateStatus.DeepCopy()
+			touch(g)
+		}
 	case ActionSkipGate:
 		w.gates[a.Gate].Status.State = v1alpha1.GateStateSkipped
+		touch(w.gates[a.Gate])
 	}
+}
+
+// touch gives a gate that was written its next version.
+func touch(g *v1alpha1.Gate) { g.ResourceVersion += "+" }
+
+// says lets a person decide a gate.
+func (w *world) says(person string, decision v1alpha1.GateDecisionKind, gate string, with ...func(*v1alpha1.GateDecision)) {
+	w.t.Helper()
+	g := w.gates[gate]
+	if g == nil {
+		w.t.Fatalf("there is no gate %s", gate)
+	}
+	d := v1alpha1.GateDecision{By: person, At: metav1.NewTime(w.now), Decision: decision, Comment: "as they say"}
+	for _, f := range with {
+		f(&d)
+	}
+	g.Status.Decisions = append(g.Status.Decisions, d)
+	touch(g)
 }
 
 func (w *world) byName(name string) *v1alpha1.ClusterUpgrade {
