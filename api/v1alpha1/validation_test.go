@@ -15,10 +15,11 @@ import (
 
 	"sengu.dev/sengu/api/v1alpha1"
 	"sengu.dev/sengu/config/crd"
+	"sengu.dev/sengu/config/policies"
 	"sengu.dev/sengu/internal/hub/hubtest"
 )
 
-func TestMain(m *testing.M) { hubtest.Main(m, crd.FS) }
+func TestMain(m *testing.M) { hubtest.Main(m, crd.FS, policies.FS) }
 
 func hubClient(t *testing.T) client.Client {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"sengu.dev/sengu/config/crd"
+	"sengu.dev/sengu/config/policies"
 	"sengu.dev/sengu/internal/cli"
 	"sengu.dev/sengu/internal/hub"
 )
@@ -17,7 +18,7 @@ import (
 // serve runs a hub with its controllers until the context ends or one of them dies.
 func serve(ctx context.Context, o cli.ServeOptions) error {
 	h, err := hub.Start(ctx, hub.Config{
-		DataDir: o.DataDir, BindAddress: o.BindAddress, Port: o.Port, CRDs: crd.FS, Log: logTo(o.Streams.ErrOut, slog.LevelWarn),
+		DataDir: o.DataDir, BindAddress: o.BindAddress, Port: o.Port, CRDs: crd.FS, Policies: policies.FS, Log: logTo(o.Streams.ErrOut, slog.LevelWarn),
 	})
 	if err != nil {
 		return err

@@ -23,6 +23,7 @@ import (
 
 	"sengu.dev/sengu/api/v1alpha1"
 	"sengu.dev/sengu/config/crd"
+	"sengu.dev/sengu/config/policies"
 	"sengu.dev/sengu/internal/buildinfo"
 	"sengu.dev/sengu/internal/cli"
 	"sengu.dev/sengu/internal/hub"
@@ -30,7 +31,7 @@ import (
 	"sengu.dev/sengu/internal/view/viewtest"
 )
 
-func TestMain(m *testing.M) { hubtest.Main(m, crd.FS) }
+func TestMain(m *testing.M) { hubtest.Main(m, crd.FS, policies.FS) }
 
 // session is a person at a command line with a fleet of their own.
 type session struct {

@@ -19,6 +19,7 @@ import (
 
 	"sengu.dev/sengu/api/v1alpha1"
 	"sengu.dev/sengu/config/crd"
+	"sengu.dev/sengu/config/policies"
 	"sengu.dev/sengu/internal/controller"
 	"sengu.dev/sengu/internal/hub/hubtest"
 	"sengu.dev/sengu/internal/member"
@@ -27,7 +28,7 @@ import (
 	"sengu.dev/sengu/provider"
 )
 
-func TestMain(m *testing.M) { hubtest.Main(m, crd.FS) }
+func TestMain(m *testing.M) { hubtest.Main(m, crd.FS, policies.FS) }
 
 // patience is how long a story may take; each needs a second or two.
 const patience = 60 * time.Second

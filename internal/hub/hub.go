@@ -43,6 +43,8 @@ type Config struct {
 	Port int
 	// CRDs holds the custom resource definitions to serve, in files named *.yaml; nil serves none.
 	CRDs fs.FS
+	// Policies holds the validating admission policies for these kinds, in files named *.yaml; nil installs none.
+	Policies fs.FS
 	// Log receives the few lines that matter to the person who started the hub; the zero value discards
 	// them. What Kubernetes and etcd log goes to hub.log in DataDir.
 	Log logr.Logger
@@ -146,12 +148,22 @@ func (h *Hub) prepare(ctx, runCtx context.Context) error {
 	if err := h.api.waitReady(ctx); err != nil {
 		return err
 	}
+	// The API server reads policies once a second; the kinds are installed meanwhile.
+	fresh, err := installPolicies(ctx, h.api.adminConfig(), h.config.Policies)
+	if err != nil {
+		return err
+	}
 	groups, err := installCRDs(ctx, h.api.adminConfig(), h.config.CRDs)
 	if err != nil {
 		return err
 	}
 	if err := installBasics(ctx, h.api.adminConfig(), groups); err != nil {
 		return err
+	}
+	if fresh {
+		if err := waitEnforced(ctx, h.api.adminConfig()); err != nil {
+			return err
+		}
 	}
 	if err := startControllers(runCtx, h.api.adminConfig(), &h.workers); err != nil {
 		return err

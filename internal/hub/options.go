@@ -81,12 +81,13 @@ func serverOptions(c apiServerConfig) *options.Options {
 	}
 	o.Authorization.Modes = []string{modes.ModeRBAC}
 
-	// What is left on is NamespaceLifecycle and ValidatingAdmissionPolicy: the rules of a platform team as
-	// CEL, without a server to call.
+	// What is left on is NamespaceLifecycle and ValidatingAdmissionPolicy: Sengu's own rules and those of a
+	// platform team as CEL, without a server to call. The hub writes by itself who created and changed a run.
 	o.Admission = &kubeoptions.AdmissionOptions{GenericAdmission: genericoptions.NewAdmissionOptions()}
 	o.Admission.GenericAdmission.DisablePlugins = []string{
 		mutatingpolicy.PluginName, mutatingwebhook.PluginName, validatingwebhook.PluginName,
 	}
+	registerWhoRuns(o.Admission.GenericAdmission)
 	return o
 }
 

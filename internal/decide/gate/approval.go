@@ -35,9 +35,13 @@ func Matching(a *v1alpha1.ApprovalGate, groups []string) []string {
 	return out
 }
 
-// StartersOf returns who created, resumed or retried a run, as the hub has noted it.
+// StartersOf returns who created, resumed or retried a run, as the hub has noted it; nobody when it is not known who
+// created it.
 func StartersOf(run *v1alpha1.UpgradeRun) []string {
 	var out []string
+	if run.Annotations[v1alpha1.AnnotationCreatedBy] == "" {
+		return nil
+	}
 	for _, key := range []string{v1alpha1.AnnotationCreatedBy, v1alpha1.AnnotationStartedBy} {
 		for line := range strings.Lines(run.Annotations[key]) {
 			if name := strings.TrimSuffix(line, "\n"); name != "" && !slices.Contains(out, name) {

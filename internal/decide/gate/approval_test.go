@@ -172,7 +172,8 @@ func TestWhoStartedARun(t *testing.T) {
 	if got := strings.Join(StartersOf(run), ","); got != "eve,bob" {
 		t.Errorf("%s started it, want eve and bob: who only changed something did not", got)
 	}
-	if got := StartersOf(&v1alpha1.UpgradeRun{}); len(got) > 0 {
-		t.Errorf("%v started a run of which nothing is recorded", got)
+	delete(run.Annotations, v1alpha1.AnnotationCreatedBy)
+	if got := StartersOf(run); len(got) > 0 {
+		t.Errorf("%v started a run, although it is not recorded who created it", got)
 	}
 }

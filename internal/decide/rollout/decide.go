@@ -99,8 +99,8 @@ func (p *pass) proceed() {
 		p.toSafePoint(func() { p.st.Phase = v1alpha1.RunPhasePaused })
 	default:
 		p.resume()
-		p.createGates()
 		p.walk(failure)
+		p.createGates()
 	}
 }
 

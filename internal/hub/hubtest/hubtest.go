@@ -3,7 +3,7 @@
 // Package hubtest gives tests a real hub. A hub takes about a second to start and a process runs one at a
 // time, so a test binary shares one and each test works in a namespace of its own:
 //
-//	func TestMain(m *testing.M) { hubtest.Main(m, crd.FS) }
+//	func TestMain(m *testing.M) { hubtest.Main(m, crd.FS, policies.FS) }
 //
 //	func TestSomething(t *testing.T) {
 //		config := hubtest.Hub(t).AdminConfig()
@@ -31,17 +31,22 @@ import (
 
 // shared is the hub of the test binary.
 var shared struct {
-	once sync.Once
-	crds fs.FS
-	dir  string
-	hub  *hub.Hub
-	err  error
+	once     sync.Once
+	crds     fs.FS
+	policies fs.FS
+	dir      string
+	hub      *hub.Hub
+	err      error
 }
 
 // Main runs the tests of a package whose tests call Hub, then stops the hub, removes its data, and ends the
-// process. The hub starts when the first test asks for it.
-func Main(m *testing.M, crds fs.FS) {
+// process. The hub starts when the first test asks for it. It has the kinds, and the admission policies if any are
+// given.
+func Main(m *testing.M, crds fs.FS, policies ...fs.FS) {
 	shared.crds = crds
+	for _, files := range policies {
+		shared.policies = files
+	}
 	code := m.Run()
 	if shared.hub != nil {
 		shared.hub.Close()
@@ -58,7 +63,7 @@ func Hub(t testing.TB) *hub.Hub {
 	shared.once.Do(func() {
 		// A t.TempDir would be gone with the first test that asks for the hub.
 		if shared.dir, shared.err = os.MkdirTemp("", "sengu-hubtest-"); shared.err == nil { //nolint:usetesting // see above
-			shared.hub, shared.err = hub.Start(context.Background(), hub.Config{DataDir: shared.dir, CRDs: shared.crds})
+			shared.hub, shared.err = hub.Start(context.Background(), hub.Config{DataDir: shared.dir, CRDs: shared.crds, Policies: shared.policies})
 		}
 	})
 	if shared.err != nil {

@@ -26,6 +26,7 @@ import (
 
 	"sengu.dev/sengu/api/v1alpha1"
 	"sengu.dev/sengu/config/crd"
+	"sengu.dev/sengu/config/policies"
 	"sengu.dev/sengu/internal/controller"
 	"sengu.dev/sengu/internal/hub"
 	"sengu.dev/sengu/internal/observe"
@@ -84,7 +85,7 @@ func Run(ctx context.Context, c Config) (r *Result, err error) {
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	h, err := hub.Start(ctx, hub.Config{DataDir: dir, CRDs: crd.FS})
+	h, err := hub.Start(ctx, hub.Config{DataDir: dir, CRDs: crd.FS, Policies: policies.FS})
 	if err != nil {
 		return nil, err
 	}
