@@ -20,7 +20,7 @@ func (a *app) runCommand() *cobra.Command {
 stages follow each other, groups of a stage go in parallel, and a cluster is upgraded control plane first, then
 node by node.`,
 		a.runCreate(), a.runPlan(), a.runList(), a.runDescribe(), a.runWatch(),
-		a.runPause(), a.runResume(), a.runStop(), a.runRetry(), a.runSkip(), a.runDelete())
+		a.runPause(), a.runResume(), a.runStop(), a.runRetry(), a.runApprove(), a.runSkip(), a.runDelete())
 	c.Aliases = []string{"runs"}
 	return c
 }

@@ -71,6 +71,11 @@ func TestTheKindsArePrinted(t *testing.T) {
 			t.Errorf("%s is missing; there are %v", want, kinds)
 		}
 	}
+	for _, want := range []string{"kind: MutatingAdmissionPolicy\n", "kind: ValidatingAdmissionPolicyBinding\n", "name: gate-decisions.sengu.dev\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing: anybody could decide in another's name", want)
+		}
+	}
 }
 
 func TestControllersGetTheHubOfTheKubeconfig(t *testing.T) {

@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"sengu.dev/sengu/api/v1alpha1"
+	"sengu.dev/sengu/internal/decide/rollout"
 )
 
 // ParseSkip reads what the command line and the browser call a thing to skip: "cluster NAME", "stage STAGE",
@@ -75,6 +77,9 @@ func Skip(ctx context.Context, c client.Client, key types.NamespacedName, skip v
 		if err := known(run, &skip); err != nil {
 			return false, err
 		}
+		if err := unfinished(ctx, c, run, &skip); err != nil {
+			return false, err
+		}
 		run.Spec.Skip = append(run.Spec.Skip, skip)
 		return true, nil
 	})
@@ -121,10 +126,60 @@ func knownInStage(run string, stage *v1alpha1.RunStageStatus, skip *v1alpha1.Ski
 		return nil
 	case i < 0:
 		return refused("%s of run %q has no gate %q", place, run, skip.Gate)
-	case gates[i].State == v1alpha1.GateStatePassed:
+	case !slices.ContainsFunc(gates, func(g v1alpha1.RunGateStatus) bool {
+		return g.Name == skip.Gate && g.State != v1alpha1.GateStatePassed
+	}):
 		return refused("gate %q of run %q has passed: there is nothing to skip", skip.Gate, run)
 	}
 	return nil
+}
+
+// unfinished refuses a skip of something that is done: it would change nothing, and read later as if it had.
+func unfinished(ctx context.Context, c client.Client, run *v1alpha1.UpgradeRun, skip *v1alpha1.Skip) error {
+	nothing := func(what, name, is string) error {
+		return refused("%s %q of run %q %s: there is nothing to skip", what, name, run.Name, is)
+	}
+	if skip.Kind == v1alpha1.SkipKindCluster {
+		u := &v1alpha1.ClusterUpgrade{}
+		key := types.NamespacedName{Namespace: run.Namespace, Name: rollout.UpgradeName(run.Name, skip.Cluster)}
+		err := c.Get(ctx, key, u)
+		if err == nil && metav1.IsControlledBy(u, run) && u.Status.Phase == v1alpha1.ClusterUpgradePhaseSucceeded {
+			return nothing("cluster", skip.Cluster, "is done")
+		}
+		if IsMissing(err) {
+			return nil
+		}
+		return err
+	}
+	i := slices.IndexFunc(run.Status.Stages, func(s v1alpha1.RunStageStatus) bool { return s.Name == skip.Stage })
+	if i < 0 {
+		return nil // the run has not started
+	}
+	stage := &run.Status.Stages[i]
+	switch {
+	case stage.Phase == v1alpha1.StagePhaseSucceeded:
+		return nothing("stage", stage.Name, "is finished")
+	case skip.Kind == v1alpha1.SkipKindSoak && stage.SoakState == v1alpha1.SoakStateDone:
+		return nothing("the soak of stage", stage.Name, "is over")
+	case skip.Kind == v1alpha1.SkipKindSoak && !soaks(run, stage.Name):
+		return nothing("stage", stage.Name, "has no soak")
+	}
+	for j := range stage.Groups {
+		if g := &stage.Groups[j]; skip.Group == g.Name && g.Phase == v1alpha1.StagePhaseSucceeded {
+			return nothing("group", stage.Name+"/"+g.Name, "is finished")
+		}
+	}
+	return nil
+}
+
+// soaks says whether a stage has a soak, or may have one as far as is known.
+func soaks(run *v1alpha1.UpgradeRun, stage string) bool {
+	if run.Status.Strategy == nil {
+		return true
+	}
+	return slices.ContainsFunc(run.Status.Strategy.Stages, func(s v1alpha1.StrategyStage) bool {
+		return s.Name == stage && s.Soak != nil && s.Soak.Duration.Duration > 0
+	})
 }
 
 // strategyKnowsLater says that the stage was not reached, so that its gates may not be listed yet.

@@ -52,6 +52,16 @@ func StartersOf(run *v1alpha1.UpgradeRun) []string {
 	return out
 }
 
+// Approving returns the people whose approvals count, as far as the gate itself tells.
+func Approving(s Snapshot, now time.Time) []string {
+	reached := now
+	if s.Status.ReachedAt != nil {
+		reached = s.Status.ReachedAt.Time
+	}
+	b := count(&s, reached, now)
+	return b.people()
+}
+
 // ballot is what people's decisions come to.
 type ballot struct {
 	approvals []v1alpha1.GateDecision // those that count, one a person
@@ -172,10 +182,12 @@ func (b *ballot) missing(s *Snapshot) string {
 	return text
 }
 
-func (b *ballot) names() string {
+func (b *ballot) names() string { return strings.Join(b.people(), ", ") }
+
+func (b *ballot) people() []string {
 	var names []string
 	for i := range b.approvals {
 		names = append(names, b.approvals[i].By)
 	}
-	return strings.Join(names, ", ")
+	return names
 }
