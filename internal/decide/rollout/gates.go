@@ -86,7 +86,8 @@ func (p *pass) skipGate(entry *v1alpha1.RunGateStatus, object *v1alpha1.Gate, pl
 
 // evaluate looks at one gate that the run has come to, and has the gate written anew when that changes it.
 func (p *pass) evaluate(entry *v1alpha1.RunGateStatus, object *v1alpha1.Gate, t *v1alpha1.GateSpecTemplate, place gatePlace) {
-	s := gate.Snapshot{Template: t, Starters: gate.StartersOf(p.s.Run), AnyFailed: p.anyFailed(), Soaking: place.soaking}
+	s := gate.Snapshot{Template: t, Starters: gate.StartersOf(p.s.Run), AnyFailed: p.anyFailed(), Soaking: place.soaking,
+		Verification: p.s.Verifications[entry.Gate]}
 	if object != nil {
 		s.Status = object.Status
 	}

@@ -12,6 +12,7 @@ import (
 
 	"sengu.dev/sengu/api/v1alpha1"
 	"sengu.dev/sengu/internal/decide/estimate"
+	"sengu.dev/sengu/internal/decide/gate"
 	"sengu.dev/sengu/internal/decide/windows"
 )
 
@@ -28,6 +29,9 @@ type Snapshot struct {
 	Upgrades []*v1alpha1.ClusterUpgrade
 	// Gates that belong to this run, any order.
 	Gates []*v1alpha1.Gate
+	// Verifications are what is known of the verifications that gates wait for, by the name of the Gate. Nothing runs
+	// verifications in this version: their gates stay closed.
+	Verifications map[string]*gate.VerificationEvidence
 	// BusyWith names, for each cluster that another run works on, that run.
 	BusyWith map[string]string
 	// Taken names, for each cluster whose ClusterUpgrade cannot be created because another one has its name, the run
