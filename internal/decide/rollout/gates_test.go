@@ -222,3 +222,30 @@ func TestGatesThatCanNeverOpenAreRefused(t *testing.T) {
 		t.Errorf("the run is %s and says %+v", st.Phase, st.Waiting)
 	}
 }
+
+// TestEveryGateOfAPlaceIsLookedAt: each has its own reason, and the run looks again for each, not only for the first.
+func TestEveryGateOfAPlaceIsLookedAt(t *testing.T) {
+	s := order("production")
+	s.Stages[0].BeforeGates = []v1alpha1.GateSpecTemplate{
+		{Name: "ok", Approval: &v1alpha1.ApprovalGate{}},
+		{Name: "go", ScheduledStart: &v1alpha1.ScheduledStartGate{At: &metav1.Time{Time: epoch.Add(time.Hour)}}},
+		{Name: "shop", Verification: &v1alpha1.LocalObjectReference{Name: "shop"}},
+	}
+	w := newWorld(t, s, "production")
+	d := w.settle()
+	if !d.NextLook.Equal(epoch.Add(time.Hour)) {
+		t.Errorf("it looks again at %s, want when the second gate opens", d.NextLook)
+	}
+	w.now = d.NextLook
+	w.settle()
+	want := map[string]string{"ok": v1alpha1.ReasonApprovalNeeded, "go": v1alpha1.ReasonScheduleReached, "shop": v1alpha1.ReasonVerificationMissing}
+	for _, g := range w.run.Status.Stages[0].Gates {
+		if g.Reason != want[g.Name] || g.Message == "" {
+			t.Errorf("gate %s is %s: %s; want %s", g.Name, g.Reason, g.Message, want[g.Name])
+		}
+	}
+	w.says("ada", v1alpha1.GateDecisionApprove, "r-production-before-ok")
+	if w.settle(); len(w.upgrades) > 0 {
+		t.Error("a cluster starts although the verification has not passed")
+	}
+}
