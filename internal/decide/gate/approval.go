@@ -65,7 +65,7 @@ func Approving(s Snapshot, now time.Time) []string {
 // ballot is what people's decisions come to.
 type ballot struct {
 	approvals []v1alpha1.GateDecision // those that count, one a person
-	refusal   *v1alpha1.GateDecision
+	refusals  []v1alpha1.GateDecision // one a person
 	asked     time.Time // since when an approval is asked for
 	notes     []string  // why decisions do not count
 }
@@ -75,9 +75,10 @@ type ballot struct {
 func (r *Result) approval(s *Snapshot, now time.Time) {
 	a, b := s.Template.Approval, count(s, r.ReachedAt.Time, now)
 	r.Evidence = s.Next.Evidence
-	if b.refusal != nil {
-		r.State, r.DecidedBy = v1alpha1.GateStateRefused, b.refusal.By
-		r.closed(v1alpha1.ReasonApprovalRefused, fmt.Sprintf("%s refused: %s; %s takes that back by approving", b.refusal.By, cut(b.refusal.Comment, 512), b.refusal.By))
+	if len(b.refusals) > 0 {
+		first := b.refusals[0]
+		r.State, r.DecidedBy = v1alpha1.GateStateRefused, first.By
+		r.closed(v1alpha1.ReasonApprovalRefused, fmt.Sprintf("%s refused: %s; %s takes that back by approving", first.By, cut(first.Comment, 512), first.By))
 		return
 	}
 	missing := b.missing(s)
@@ -114,7 +115,7 @@ func count(s *Snapshot, reached, now time.Time) ballot {
 		}
 		b.forget(d.By)
 		if d.Decision != v1alpha1.GateDecisionApprove {
-			b.refusal = firstOf(b.refusal, d)
+			b.refusals = append(b.refusals, *d)
 			continue
 		}
 		if note := unmet(d, s.AnyFailed, reached); note != "" {
@@ -131,17 +132,8 @@ func count(s *Snapshot, reached, now time.Time) ballot {
 
 // forget drops what a person decided before.
 func (b *ballot) forget(person string) {
-	b.approvals = slices.DeleteFunc(b.approvals, func(d v1alpha1.GateDecision) bool { return d.By == person })
-	if b.refusal != nil && b.refusal.By == person {
-		b.refusal = nil
-	}
-}
-
-func firstOf(a, b *v1alpha1.GateDecision) *v1alpha1.GateDecision {
-	if a != nil {
-		return a
-	}
-	return b
+	theirs := func(d v1alpha1.GateDecision) bool { return d.By == person }
+	b.approvals, b.refusals = slices.DeleteFunc(b.approvals, theirs), slices.DeleteFunc(b.refusals, theirs)
 }
 
 // unmet says which condition of an approval does not hold.

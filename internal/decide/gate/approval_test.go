@@ -113,6 +113,8 @@ func TestApproval(t *testing.T) {
 			wantState: pending, wantReason: v1alpha1.ReasonApprovalExpired},
 		"an approval in advance counts from when it is asked": {gate: v1alpha1.ApprovalGate{Count: 2, ExpiresAfter: hour}, decisions: decisions{approves("ada", -48*time.Hour)}, after: time.Minute,
 			wantState: pending, wantReason: v1alpha1.ReasonApprovalNeeded, wantMessage: "has that of ada", wantUntil: time.Hour},
+		"of two refusals one is taken back": {decisions: decisions{refuses("bob", 0), refuses("cy", time.Second), approves("bob", 2*time.Second)}, after: time.Hour,
+			wantState: refused, wantReason: v1alpha1.ReasonApprovalRefused, wantBy: "cy"},
 		"a refusal does not expire": {gate: v1alpha1.ApprovalGate{ExpiresAfter: hour}, decisions: decisions{refuses("ada", 0)}, after: 9 * time.Hour,
 			wantState: refused, wantReason: v1alpha1.ReasonApprovalRefused, wantBy: "ada"},
 		"a clock that is a little ahead": {decisions: decisions{approves("ada", time.Minute)},
