@@ -55,7 +55,7 @@ func newPass(s Snapshot, now time.Time) *pass {
 	if s.Index == nil {
 		s.Index = NewIndex(&s)
 	}
-	p := &pass{s: s, now: now, st: s.Run.Status.DeepCopy(), skips: skipsOf(s.Run),
+	p := &pass{s: s, now: now, st: copyStatus(&s.Run.Status), skips: skipsOf(s.Run),
 		clusters: s.Index.clusters, upgrades: s.Index.upgrades, gates: make(map[string]*v1alpha1.Gate, len(s.Gates)),
 	}
 	for _, g := range s.Gates {

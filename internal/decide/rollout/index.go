@@ -2,7 +2,11 @@
 
 package rollout
 
-import "sengu.dev/sengu/api/v1alpha1"
+import (
+	"slices"
+
+	"sengu.dev/sengu/api/v1alpha1"
+)
 
 // Index finds the objects of a snapshot by cluster. A snapshot without one is indexed by Decide, which for a large fleet
 // is most of the work; who decides on nearly the same snapshot a thousand times keeps one. It serves the snapshots of
@@ -14,6 +18,8 @@ type Index struct {
 	// sets their states anew.
 	blocks map[[2]int][]*member
 	places map[string]*member
+	// lists are the members of whole stages by their place, and of the run at place -1.
+	lists map[int][]*member
 }
 
 // NewIndex of the clusters and the upgrades of a snapshot.
@@ -31,7 +37,7 @@ func NewIndex(s *Snapshot) *Index {
 // NewLastingIndex is one that is kept for further snapshots.
 func NewLastingIndex(s *Snapshot) *Index {
 	x := NewIndex(s)
-	x.blocks, x.places = map[[2]int][]*member{}, make(map[string]*member, len(s.Clusters))
+	x.blocks, x.places, x.lists = map[[2]int][]*member{}, make(map[string]*member, len(s.Clusters)), map[int][]*member{}
 	return x
 }
 
@@ -60,4 +66,39 @@ func (x *Index) group(place [2]int, stage, group string, names []string) []*memb
 		x.blocks[place] = members
 	}
 	return members
+}
+
+// join returns the members of several groups as one list.
+func (x *Index) join(place int, groups [][]*member) []*member {
+	n := 0
+	for _, g := range groups {
+		n += len(g)
+	}
+	if list, ok := x.lists[place]; ok && len(list) == n {
+		return list
+	}
+	list := slices.Concat(groups...)
+	if x.lists != nil {
+		x.lists[place] = list
+	}
+	return list
+}
+
+// copyStatus copies a record but for the lists of clusters, which are frozen and long: nobody ever changes one.
+func copyStatus(st *v1alpha1.UpgradeRunStatus) *v1alpha1.UpgradeRunStatus {
+	light := *st
+	light.Stages = slices.Clone(st.Stages)
+	for i := range light.Stages {
+		light.Stages[i].Groups = slices.Clone(light.Stages[i].Groups)
+		for j := range light.Stages[i].Groups {
+			light.Stages[i].Groups[j].Clusters = nil
+		}
+	}
+	out := light.DeepCopy()
+	for i := range out.Stages {
+		for j := range out.Stages[i].Groups {
+			out.Stages[i].Groups[j].Clusters = st.Stages[i].Groups[j].Clusters
+		}
+	}
+	return out
 }

@@ -51,7 +51,9 @@ type stage struct {
 // survey joins the frozen strategy, the record and the cluster upgrades.
 func (p *pass) survey() {
 	strategy := p.st.Strategy
+	var inRun [][]*member
 	for i := range strategy.Stages {
+		var inStage [][]*member
 		spec, st := &strategy.Stages[i], &p.st.Stages[i]
 		s := &stage{spec: spec, st: st, before: st.Waiting, skipped: p.skips.stages[spec.Name]}
 		st.Waiting = nil
@@ -66,10 +68,12 @@ func (p *pass) survey() {
 					m.state = memberSetAside
 				}
 			}
-			s.groups, s.members = append(s.groups, g), append(s.members, g.members...)
+			s.groups, inStage = append(s.groups, g), append(inStage, g.members)
 		}
-		p.stages, p.members = append(p.stages, s), append(p.members, s.members...)
+		s.members = p.s.Index.join(i, inStage)
+		p.stages, inRun = append(p.stages, s), append(inRun, s.members)
 	}
+	p.members = p.s.Index.join(-1, inRun)
 }
 
 func (p *pass) stateOf(m *member, skipped bool) memberState {
