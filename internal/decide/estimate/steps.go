@@ -120,7 +120,7 @@ func (m *Model) Remaining(c *v1alpha1.Cluster, u *v1alpha1.ClusterUpgrade, now t
 	for _, s := range m.Steps(was, &u.Spec) {
 		i := slices.IndexFunc(u.Status.Steps, func(done v1alpha1.StepStatus) bool { return done.Name == s.Name })
 		switch {
-		case i < 0:
+		case i < 0, u.Status.Steps[i].Result == v1alpha1.StepResultFailed:
 			out = append(out, s)
 		case u.Status.Steps[i].Result == v1alpha1.StepResultRunning && u.Status.Steps[i].StartedAt != nil:
 			elapsed := now.Sub(u.Status.Steps[i].StartedAt.Time)
