@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command bench measures what the documentation claims and prints it as Markdown: the drain against kubectl and
-// against the computed lower bound, a fleet through the embedded hub, and single decisions.
+// against the computed lower bound, a fleet through the embedded hub, single decisions, and forecasts.
 package main
 
 import (
@@ -25,6 +25,7 @@ import (
 	"sengu.dev/sengu/test/bench/decide"
 	"sengu.dev/sengu/test/bench/drain"
 	"sengu.dev/sengu/test/bench/fleet"
+	"sengu.dev/sengu/test/bench/forecast"
 )
 
 // benchmark is one part of the page.
@@ -36,7 +37,7 @@ type benchmark struct {
 func main() {
 	klog.SetLogger(logr.Discard())
 	ctrllog.SetLogger(logr.Discard())
-	only := flag.String("only", "decide,fleet,drain", "which benchmarks to run")
+	only := flag.String("only", "decide,forecast,fleet,drain", "which benchmarks to run")
 	out := flag.String("out", "", "file to write the page to; default: standard output")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -54,6 +55,10 @@ func run(ctx context.Context, only []string, out string) error {
 	}
 	all := []benchmark{
 		{"decide", "One decision", func(context.Context) (string, error) { return decisions() }},
+		{"forecast", "A forecast", func(context.Context) (string, error) {
+			r, err := forecast.Run()
+			return forecast.Markdown(r), err
+		}},
 		{"fleet", "A fleet", func(ctx context.Context) (string, error) {
 			r, err := fleet.Run(ctx, fleet.Default(os.Stderr))
 			return r.Markdown(), err
@@ -86,7 +91,7 @@ func run(ctx context.Context, only []string, out string) error {
 const introduction = `# Benchmarks
 
     make bench                                        # all of it: about 20 minutes on two cores
-    bin/sengu-bench -only drain                       # one part: decide, fleet or drain
+    bin/sengu-bench -only drain                       # one part: decide, forecast, fleet or drain
     bin/sengu-bench -out docs/benchmarks.md           # this page anew
 
 What is compared was measured in one run, one after the other, on the same machine and with the same limits: ratios count,

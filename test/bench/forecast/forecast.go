@@ -6,6 +6,7 @@ package forecast
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,6 +20,9 @@ import (
 // repeats of each measurement, of which the median counts.
 const repeats = 5
 
+// exactClusters is up to how many clusters the exact play is made as well: it needs a decision for each that ends.
+const exactClusters = 1000
+
 // Result is the forecast of one fleet, P50 and P90 together.
 type Result struct {
 	// Clusters of the fleet, and how many of them are upgraded at a time.
@@ -26,13 +30,14 @@ type Result struct {
 	// Took a forecast, and Passes that it decided.
 	Took   time.Duration
 	Passes int
-	// Spans is the virtual time from the first cluster to the end of the run.
-	Spans time.Duration
-	// Off is how far its end is from that of the play in which every cluster is decided on by itself.
-	Off float64
+	// P50 and P90 are the virtual times from the begin to the end of the run.
+	P50, P90 time.Duration
+	// Off is how far the P50 end is from that of the play in which every cluster is decided on by itself; negative:
+	// that was not played.
+	Off time.Duration
 }
 
-// Run measures fleets of 100, 1,000 and 10,000 clusters whose upgrade takes about a year of nights.
+// Run measures fleets of 100, 1,000 and 10,000 clusters whose upgrade takes most of a year of nights.
 func Run() ([]Result, error) {
 	var out []Result
 	for _, n := range []int{100, 1000, 10000} {
@@ -41,6 +46,7 @@ func Run() ([]Result, error) {
 		var f *simulate.Forecast
 		for range repeats {
 			begin := time.Now()
+			in.Windows = calendars(in.From) // their openings are worked out in each forecast anew
 			f = simulate.Make(in)
 			took = append(took, time.Since(begin))
 		}
@@ -48,20 +54,39 @@ func Run() ([]Result, error) {
 		if f.Refused != "" || f.ExpectedEnd.P50 == nil || f.ExpectedEnd.P90 == nil {
 			return nil, fmt.Errorf("the forecast of %d clusters has no end: %s %+v", n, f.Refused, f.Blockers)
 		}
-		in.Exact = true
-		exact := simulate.Make(in)
-		spans := f.ExpectedEnd.P50.Sub(in.From)
-		out = append(out, Result{Clusters: n, AtOnce: atOnce(n), Took: took[repeats/2], Passes: f.Passes, Spans: spans,
-			Off: float64(spans-exact.ExpectedEnd.P50.Sub(in.From)) / float64(spans)})
+		r := Result{Clusters: n, AtOnce: atOnce(n), Took: took[repeats/2], Passes: f.Passes,
+			P50: f.ExpectedEnd.P50.Sub(in.From), P90: f.ExpectedEnd.P90.Sub(in.From), Off: -1}
+		if n <= exactClusters {
+			in.Exact = true
+			r.Off = simulate.Make(in).ExpectedEnd.P50.Sub(*f.ExpectedEnd.P50).Abs()
+		}
+		out = append(out, r)
 	}
 	return out, nil
+}
+
+// Markdown is the part of the page about forecasts.
+func Markdown(results []Result) string {
+	var b strings.Builder
+	b.WriteString("`simulate.Make`: P50 and P90 of a run of three stages, each with an approval and a soak of a week, over night windows in two\n" +
+		"time zones and the freezes of a company. Aim: 10,000 clusters over a year of calendars in less than 2 s.\n\n" +
+		"| clusters | at once | a forecast of both | decisions | run takes P50 | P90 | off the exact play |\n|---:|---:|---:|---:|---:|---:|---:|\n")
+	days := func(d time.Duration) string { return fmt.Sprintf("%.0f days", d.Hours()/24) }
+	for _, r := range results {
+		off := "not played"
+		if r.Off >= 0 {
+			off = r.Off.Round(time.Minute).String()
+		}
+		fmt.Fprintf(&b, "| %d | %d | %s | %d | %s | %s | %s |\n", r.Clusters, r.AtOnce, r.Took.Round(time.Millisecond), r.Passes, days(r.P50), days(r.P90), off)
+	}
+	return b.String()
 }
 
 // horizon is how far is looked ahead.
 const horizon = 2 * simulate.Horizon
 
 // atOnce is such that the run takes most of a year, whatever the size of the fleet.
-func atOnce(n int) int { return max(1, n/500) }
+func atOnce(n int) int { return max(1, n/600) }
 
 // Input of a forecast: three stages with soaks and gates, clusters of many sizes, and windows of six hours in the night.
 func Input(n int) simulate.Input {
@@ -82,7 +107,7 @@ func Input(n int) simulate.Input {
 		s.Clusters = append(s.Clusters, cluster(i, n))
 	}
 	from := time.Date(2027, 1, 1, 9, 0, 0, 0, time.UTC)
-	return simulate.Input{Snapshot: s, From: from, ApproveAfter: time.Hour, Horizon: horizon, Windows: calendars(from)}
+	return simulate.Input{Snapshot: s, From: from, ApproveAfter: time.Hour, Horizon: horizon}
 }
 
 func cluster(i, n int) *v1alpha1.Cluster {
