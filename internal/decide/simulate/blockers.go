@@ -93,8 +93,9 @@ func (n *notes) unwell(cluster, kind string, found *metav1.Condition) {
 
 func (n *notes) busy(cluster, with string) { note(&n.released, with, cluster) }
 
+// estimated notes that nothing is known of how long a cluster takes. A simulated one takes as long as it is told to.
 func (n *notes) estimated(c *v1alpha1.Cluster, steps []estimate.Step) {
-	if len(steps) > 0 && estimate.Sum(steps).Samples == 0 {
+	if len(steps) > 0 && c.Spec.Provider.Simulated == nil && estimate.Sum(steps).Samples == 0 {
 		note(&n.defaults, providerOf(c), c.Name)
 	}
 }
@@ -113,13 +114,10 @@ func (n *notes) approval(g *v1alpha1.Gate, at time.Time) {
 }
 
 func providerOf(c *v1alpha1.Cluster) string {
-	switch p := &c.Spec.Provider; {
-	case p.AKS != nil:
-		return "aks"
-	case p.Local != nil:
+	if c.Spec.Provider.Local != nil {
 		return "local"
 	}
-	return "simulated"
+	return "aks"
 }
 
 // blockers of all kinds, what stops the run first.

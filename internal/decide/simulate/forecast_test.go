@@ -112,9 +112,7 @@ func lines(f *Forecast) []string {
 	}
 	out = append(out, "ends "+after(f.ExpectedEnd.P50))
 	for _, b := range f.Blockers {
-		if b.Kind != BlockerEstimate {
-			out = append(out, string(b.Kind)+": "+b.Message)
-		}
+		out = append(out, string(b.Kind)+": "+b.Message)
 	}
 	return out
 }
