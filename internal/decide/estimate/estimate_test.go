@@ -297,6 +297,9 @@ func TestWhatMustFitIntoAWindow(t *testing.T) {
 	if parts.Parts != 10 || parts.Part.P90 != 8*minute {
 		t.Errorf("%d parts of %s, want 10 of 8m", parts.Parts, parts.Part.P90)
 	}
+	if got := m.NodePool(cluster("c", 31, simulated(nil)), 31); got.P50 != 32*minute {
+		t.Errorf("31 nodes, four at a time, take %s, want eight times 4m", got.P50)
+	}
 	one := cluster("c", 30, simulated(nil))
 	one.Spec.NodeRollout.Pools = []v1alpha1.PoolNodeRollout{{Name: "user", NodeRollout: v1alpha1.NodeRollout{MaxSurge: new(intstr.FromInt32(1))}}}
 	if got := m.Steps(one, spec)[1].Duration.P50; got != 120*minute {

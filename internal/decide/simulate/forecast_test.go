@@ -430,6 +430,33 @@ func TestLargeFleetsEndWhenTheExactPlaySays(t *testing.T) {
 	}
 }
 
+// TestPlacesGoOnSideBySide: with fewer clusters at a time than share a decision, none of the places may run ahead.
+func TestPlacesGoOnSideBySide(t *testing.T) {
+	s := newScene()
+	s.strategy.Stages = []v1alpha1.StrategyStage{{Name: "all", Groups: []v1alpha1.StrategyGroup{{
+		Name: "all", Selector: metav1.LabelSelector{MatchLabels: map[string]string{"env": "all"}}, MaxConcurrency: new(intstr.FromInt32(5)),
+	}}}}
+	r := rand.New(rand.NewSource(1))
+	for i := range 2500 {
+		s.add(fmt.Sprintf("c%05d", i), "all", int32(1+r.Intn(40))).Spec.NodeRollout.MaxSurge = new(intstr.FromInt32(1))
+	}
+	quick := Make(s.Input)
+	s.Exact = true
+	exact := Make(s.Input)
+	if off := quick.ExpectedEnd.P50.Sub(*exact.ExpectedEnd.P50).Abs(); off > 3*hour { // about as long as one takes
+		t.Errorf("%s off the %s of the exact play", off, exact.ExpectedEnd.P50.Sub(epoch))
+	}
+}
+
+// TestALongSoakIsNoManyLooks: virtual time has no reason to look while nothing happens.
+func TestALongSoakIsNoManyLooks(t *testing.T) {
+	s := newScene("staging")
+	s.strategy.Stages[0].Soak = &v1alpha1.Soak{Duration: metav1.Duration{Duration: 168 * hour}}
+	if f := Make(s.Input); f.Passes > 10 {
+		t.Errorf("%d passes", f.Passes)
+	}
+}
+
 // TestNoForecastBreaksALimit: at no instant are more clusters of a group in flight than it allows, nor does work begin
 // or rest outside its windows.
 func TestNoForecastBreaksALimit(t *testing.T) {
