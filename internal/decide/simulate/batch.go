@@ -4,6 +4,7 @@ package simulate
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 
 	"sengu.dev/sengu/api/v1alpha1"
@@ -27,7 +28,8 @@ const (
 type slot struct {
 	at      time.Time
 	cluster string
-	taken   bool
+	// taken by a cluster of its own group, or lent to one of another.
+	taken, lent bool
 }
 
 // bringForward lets more clusters end in this pass, of which the ends come next.
@@ -78,30 +80,46 @@ func groupSpec(s *v1alpha1.UpgradeStrategySpec, stage, group int) *v1alpha1.Stra
 	return &s.Stages[stage].Groups[group]
 }
 
-// slotFor is when a cluster starts: when the first place that it can take was left, its group's before those of its
-// stage, and these before any other; or now.
-func (p *player) slotFor(a *rollout.Action) time.Time {
-	told := p.tell(a.Cluster)
-	told.Stage, told.Group = a.Stage, a.Group
-	best, rank := -1, 0
+// forgetPlaces keeps the places that their groups have not taken and that are still to be left: the record has their
+// clusters as ended already, so whoever takes one later must not begin before.
+func (p *player) forgetPlaces() {
+	p.free = slices.DeleteFunc(p.free, func(s slot) bool { return s.taken || !s.at.After(p.now) })
+}
+
+// takePlaces says when each of the clusters begins that were told to start. Clusters take the places of their own group
+// in the order in which they are left. What starts beside them, because another limit has room, takes the place that
+// was left in its stage or elsewhere, if there is one; or it begins now.
+func (p *player) takePlaces(actions []rollout.Action) map[string]time.Time {
+	starts := map[string]time.Time{}
+	for _, near := range []func(a *rollout.Action, left *Cluster) bool{
+		func(a *rollout.Action, left *Cluster) bool { return left.Stage == a.Stage && left.Group == a.Group },
+		func(a *rollout.Action, left *Cluster) bool { return left.Stage == a.Stage },
+		func(*rollout.Action, *Cluster) bool { return true },
+	} {
+		for i := range actions {
+			a := &actions[i]
+			if _, has := starts[a.Cluster]; has || a.Kind != rollout.ActionStartCluster {
+				continue
+			}
+			if at, ok := p.take(a, near); ok {
+				starts[a.Cluster] = at
+			}
+		}
+	}
+	return starts
+}
+
+// take takes the first free place that is near enough.
+func (p *player) take(a *rollout.Action, near func(*rollout.Action, *Cluster) bool) (time.Time, bool) {
 	for i := range p.free {
-		if p.free[i].taken {
+		s := &p.free[i]
+		left := p.told[s.cluster]
+		own := left.Stage == a.Stage && left.Group == a.Group
+		if s.taken || s.lent && !own || !near(a, left) {
 			continue
 		}
-		left, r := p.told[p.free[i].cluster], 1
-		switch {
-		case left.Stage == a.Stage && left.Group == a.Group:
-			r = 3
-		case left.Stage == a.Stage:
-			r = 2
-		}
-		if r > rank {
-			best, rank = i, r
-		}
+		s.taken, s.lent = own, true // one that is lent is still waited for by its own group
+		return later(s.at, p.now), true
 	}
-	if best < 0 {
-		return p.now
-	}
-	p.free[best].taken = true
-	return later(p.free[best].at, p.now)
+	return time.Time{}, false
 }

@@ -103,10 +103,12 @@ func (p *player) play() {
 		p.passes++
 		p.last = rollout.Decide(p.s, p.now)
 		p.run.Status = p.last.Status
+		places := p.takePlaces(p.last.Actions)
 		for i := range p.last.Actions {
-			p.do(&p.last.Actions[i])
+			a := &p.last.Actions[i]
+			p.do(a, later(places[a.Cluster], p.now))
 		}
-		p.free = p.free[:0]
+		p.forgetPlaces()
 		p.seeStages()
 		if p.over() {
 			return

@@ -14,14 +14,16 @@ import (
 	"sengu.dev/sengu/internal/decide/rollout"
 )
 
-// do is what the controllers and the providers do on an action.
-func (p *player) do(a *rollout.Action) {
+// do is what the controllers and the providers do on an action; a cluster that it starts begins at an instant.
+func (p *player) do(a *rollout.Action, begin time.Time) {
 	switch a.Kind {
 	case rollout.ActionStartCluster:
 		u := &v1alpha1.ClusterUpgrade{ObjectMeta: metav1.ObjectMeta{Name: a.Upgrade}, Spec: *a.Spec}
 		u.Status.Phase, u.Status.Attempt = v1alpha1.ClusterUpgradePhaseRunning, max(a.Spec.Attempt, 1)
 		p.keep(u)
-		p.begin(u, p.slotFor(a), p.in.Model.Steps(p.clusters[a.Cluster], a.Spec))
+		told := p.tell(a.Cluster)
+		told.Stage, told.Group = a.Stage, a.Group
+		p.begin(u, begin, p.in.Model.Steps(p.clusters[a.Cluster], a.Spec))
 	case rollout.ActionRetry:
 		u := p.copyOf(a.Cluster)
 		u.Spec.Attempt, u.Spec.State, u.Status.Attempt = a.Attempt, v1alpha1.ClusterUpgradeStateRun, a.Attempt
