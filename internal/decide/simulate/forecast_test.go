@@ -424,10 +424,35 @@ func TestLargeFleetsEndWhenTheExactPlaySays(t *testing.T) {
 		if off > max(spans/50, 24*hour) { // a cluster that misses its window waits a day
 			t.Errorf("seed %d: %s after the begin is %s off the exact play", seed, quick.ExpectedEnd.P50.Sub(epoch), off)
 		}
+		if early := beforeCanaries(s, quick); early != "" && beforeCanaries(s, exact) == "" {
+			t.Errorf("seed %d: %s, which the exact play does not do", seed, early)
+		}
 		if quick.Passes*3 > exact.Passes*2 {
 			t.Errorf("seed %d: %d passes where the exact play has %d", seed, quick.Passes, exact.Passes)
 		}
 	}
+}
+
+// beforeCanaries names a cluster that begins before the canaries of its group have ended.
+func beforeCanaries(s *scene, f *Forecast) string {
+	for _, stage := range s.strategy.Stages {
+		for _, g := range stage.Groups {
+			var ended time.Time
+			n := int32(0)
+			for _, c := range f.Clusters {
+				if c.Stage != stage.Name || c.Group != g.Name {
+					continue
+				}
+				switch n++; {
+				case n <= g.Canaries:
+					ended = later(ended, *c.End)
+				case c.Start.Before(ended):
+					return fmt.Sprintf("%s begins before the canaries of %s/%s have ended", c.Name, c.Stage, c.Group)
+				}
+			}
+		}
+	}
+	return ""
 }
 
 // TestPlacesGoOnSideBySide: with fewer clusters at a time than share a decision, none of the places may run ahead.
