@@ -100,7 +100,7 @@ func (n *notes) estimated(c *v1alpha1.Cluster, steps []estimate.Step) {
 	}
 }
 
-func (n *notes) tooLong(cluster string, w *windows, s *estimate.Step, horizon time.Time) {
+func (n *notes) tooLong(cluster string, w *hours, s *estimate.Step, horizon time.Time) {
 	if w.problem != "" {
 		note(&n.windows, w.problem+", so no window is open", cluster)
 		return

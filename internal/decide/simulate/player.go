@@ -29,7 +29,7 @@ type player struct {
 	upgrades map[string]*v1alpha1.ClusterUpgrade // by cluster
 	place    map[string]int                      // in s.Upgrades, by cluster
 	told     map[string]*Cluster
-	windows  map[string]*windows
+	windows  map[string]*hours
 	events   events
 	free     []slot
 	stages   map[string]*Stage
@@ -43,7 +43,7 @@ func newPlayer(in Input) *player {
 		upgrades: make(map[string]*v1alpha1.ClusterUpgrade, len(in.Snapshot.Clusters)),
 		place:    make(map[string]int, len(in.Snapshot.Clusters)),
 		told:     make(map[string]*Cluster, len(in.Snapshot.Clusters)),
-		windows:  map[string]*windows{}, stages: map[string]*Stage{},
+		windows:  map[string]*hours{}, stages: map[string]*Stage{},
 	}
 	p.run = &v1alpha1.UpgradeRun{TypeMeta: in.Snapshot.Run.TypeMeta, ObjectMeta: in.Snapshot.Run.ObjectMeta,
 		Spec: in.Snapshot.Run.Spec, Status: in.Snapshot.Run.Status}

@@ -21,8 +21,8 @@ type Freeze struct {
 	From, To time.Time
 }
 
-// windows are when work on a cluster may be done: while every calendar that holds for it is open. nil: always.
-type windows struct {
+// hours are when work on a cluster may be done: while every calendar that holds for it is open. nil: always.
+type hours struct {
 	calendars *calendar.Combined
 	kind      v1alpha1.UpgradeKind
 	freezes   []Freeze
@@ -34,7 +34,7 @@ type windows struct {
 var always = time.Unix(1<<40, 0)
 
 // next is the opening in hand, or the first after it, of which at least that much is left; not ok: there is none.
-func (w *windows) next(at time.Time, atLeast time.Duration) (from, to time.Time, ok bool) {
+func (w *hours) next(at time.Time, atLeast time.Duration) (from, to time.Time, ok bool) {
 	if w.problem != "" {
 		return at, at, false
 	}
@@ -59,13 +59,13 @@ type Fleet struct {
 	problems   map[string]string
 	freezes    map[string][]Freeze
 	from, to   time.Time
-	combined   map[string]*windows
+	combined   map[string]*hours
 }
 
 // NewFleet compiles calendars for a forecast that begins at an instant and looks as far as a horizon; 0: Horizon.
 func NewFleet(calendars []*v1alpha1.MaintenanceCalendar, fleet *v1alpha1.FleetSpec, from time.Time, horizon time.Duration) *Fleet {
 	f := &Fleet{compiled: map[string]*calendar.Calendar{}, problems: map[string]string{}, freezes: map[string][]Freeze{},
-		combined: map[string]*windows{}, from: from, to: from.Add(cmp.Or(horizon, Horizon) + month)}
+		combined: map[string]*hours{}, from: from, to: from.Add(cmp.Or(horizon, Horizon) + month)}
 	if fleet != nil {
 		f.everywhere = fleet.CalendarRefs
 	}
@@ -88,7 +88,7 @@ func NewFleet(calendars []*v1alpha1.MaintenanceCalendar, fleet *v1alpha1.FleetSp
 const month = 31 * 24 * time.Hour
 
 // of a cluster in a stage: its own calendar, the stage's, the upgrade's and the fleet's together.
-func (f *Fleet) of(c *v1alpha1.Cluster, stage *v1alpha1.StrategyStage, spec *v1alpha1.ClusterUpgradeSpec) *windows {
+func (f *Fleet) of(c *v1alpha1.Cluster, stage *v1alpha1.StrategyStage, spec *v1alpha1.ClusterUpgradeSpec) *hours {
 	if f == nil || c == nil {
 		return nil
 	}
@@ -117,8 +117,8 @@ func (f *Fleet) of(c *v1alpha1.Cluster, stage *v1alpha1.StrategyStage, spec *v1a
 	return f.combined[key]
 }
 
-func (f *Fleet) combine(names []string, kind v1alpha1.UpgradeKind) *windows {
-	w := &windows{kind: kind}
+func (f *Fleet) combine(names []string, kind v1alpha1.UpgradeKind) *hours {
+	w := &hours{kind: kind}
 	var all []*calendar.Calendar
 	for _, name := range names {
 		if f.compiled[name] == nil {

@@ -21,7 +21,7 @@ type course struct {
 type way struct {
 	percentile Percentile
 	// windows that it is laid into; nil: always.
-	windows *windows
+	windows *hours
 	horizon time.Time
 }
 

@@ -120,7 +120,7 @@ func (p *player) tell(cluster string) *Cluster {
 	return p.told[cluster]
 }
 
-func (p *player) windowsOf(c *v1alpha1.Cluster, spec *v1alpha1.ClusterUpgradeSpec) *windows {
+func (p *player) windowsOf(c *v1alpha1.Cluster, spec *v1alpha1.ClusterUpgradeSpec) *hours {
 	w := p.in.Windows.of(c, p.stageOf(spec.Cluster), spec)
 	if w != nil {
 		p.windows[spec.Cluster] = w
