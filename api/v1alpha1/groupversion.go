@@ -19,6 +19,7 @@ var AddToScheme = SchemeBuilder.AddToScheme
 
 func addKnownTypes(s *runtime.Scheme) error {
 	s.AddKnownTypes(GroupVersion,
+		&AuditEntry{}, &AuditEntryList{},
 		&Cluster{}, &ClusterList{},
 		&ClusterUpgrade{}, &ClusterUpgradeList{},
 		&Fleet{}, &FleetList{},

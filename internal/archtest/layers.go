@@ -20,10 +20,10 @@ type layer struct {
 var layers = []layer{
 	{name: "leaves", folders: []string{"config", "examples", "knowledge", "internal/buildinfo", "internal/labapi"}},
 	{name: "api", folders: []string{"api"}, siblings: true},
-	{name: "pure", folders: []string{"internal/decide/*", "internal/view", "internal/preflight", "internal/diagnose"}, siblings: true},
+	{name: "pure", folders: []string{"internal/decide/*", "internal/importer/*", "internal/view", "internal/preflight", "internal/diagnose"}, siblings: true},
 	{name: "seam", folders: []string{"provider"}},
 	{name: "members", folders: []string{"internal/member", "internal/lab"}},
-	{name: "effects", folders: []string{"internal/observe", "internal/act", "internal/operation", "internal/providers/*"}},
+	{name: "effects", folders: []string{"internal/observe", "internal/act", "internal/auditlog", "internal/operation", "internal/providers/*"}},
 	{name: "edges", folders: []string{"internal/cli", "internal/web", "internal/controller", "internal/hub"}},
 	{name: "stages", folders: []string{"internal/demo", "test"}},
 	{name: "programs", folders: []string{"cmd/*", "hack", "internal/archtest"}},

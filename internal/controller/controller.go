@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package controller starts Sengu's controllers against a hub. There is one controller a kind, each in a folder
-// of its own: cluster, upgraderun, clusterupgrade.
+// of its own: cluster, upgraderun, clusterupgrade; and audit records what they decide.
 package controller
 
 import (
@@ -23,6 +23,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"sengu.dev/sengu/api/v1alpha1"
+	"sengu.dev/sengu/internal/controller/audit"
 	"sengu.dev/sengu/internal/controller/cluster"
 	"sengu.dev/sengu/internal/controller/clusterupgrade"
 	"sengu.dev/sengu/internal/controller/upgraderun"
@@ -93,10 +94,14 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	if err := cluster.Setup(mgr, cluster.Config{Handles: handles, Clock: o.Clock, Changes: clusterChanges, Parallel: orDefault(o.Parallel, 16), Backoff: backoff()}); err != nil {
 		return err
 	}
-	if err := clusterupgrade.Setup(mgr, clusterupgrade.Config{Handles: handles, Estimates: estimates, Clock: o.Clock, Changes: upgradeChanges, Parallel: orDefault(o.Parallel, 64), Backoff: backoff()}); err != nil {
+	record := audit.New(audit.Config{Hub: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clock: o.Clock})
+	if err := clusterupgrade.Setup(mgr, clusterupgrade.Config{Handles: handles, Estimates: estimates, Clock: o.Clock, Changes: upgradeChanges, BeforeGone: record.UpgradeGoes, Parallel: orDefault(o.Parallel, 64), Backoff: backoff()}); err != nil {
 		return err
 	}
-	if err := upgraderun.Setup(mgr, upgraderun.Config{Clock: o.Clock, Estimates: estimates, Parallel: orDefault(o.Parallel, 4), Backoff: backoff()}); err != nil {
+	if err := upgraderun.Setup(mgr, upgraderun.Config{Clock: o.Clock, Estimates: estimates, BeforeGone: record.RunGoes, Parallel: orDefault(o.Parallel, 4), Backoff: backoff()}); err != nil {
+		return err
+	}
+	if err := record.Setup(mgr, orDefault(o.Parallel, 4), backoff()); err != nil {
 		return err
 	}
 	if o.OnStarted != nil {

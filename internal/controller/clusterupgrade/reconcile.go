@@ -47,6 +47,8 @@ type Config struct {
 	Estimates *observe.Estimates
 	// Changes of members, with a Cluster of which only namespace and name are set.
 	Changes <-chan event.GenericEvent
+	// BeforeGone is called before a cluster upgrade vanishes, which it does only when this went well. It may be nil.
+	BeforeGone func(context.Context, *v1alpha1.ClusterUpgrade) error
 	// Parallel passes.
 	Parallel int
 	// Backoff after errors.
@@ -60,11 +62,12 @@ type reconciler struct {
 	clock     clock.PassiveClock
 	events    events.EventRecorder
 	passes    *passes
+	goes      func(context.Context, *v1alpha1.ClusterUpgrade) error
 }
 
 // Setup registers the controller.
 func Setup(mgr ctrl.Manager, c Config) error {
-	r := &reconciler{hub: mgr.GetClient(), handles: c.Handles, estimates: c.Estimates, clock: c.Clock, passes: newPasses(),
+	r := &reconciler{hub: mgr.GetClient(), handles: c.Handles, estimates: c.Estimates, clock: c.Clock, passes: newPasses(), goes: c.BeforeGone,
 		events: mgr.GetEventRecorder("sengu-clusterupgrade")}
 	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.ClusterUpgrade{}, indexByCluster, func(o client.Object) []string {
 		return []string{o.(*v1alpha1.ClusterUpgrade).Spec.Cluster}
@@ -243,6 +246,11 @@ func (r *reconciler) finish(ctx context.Context, u *v1alpha1.ClusterUpgrade, rel
 	}
 	if err != nil || !release || !controllerutil.ContainsFinalizer(u, v1alpha1.FinalizerSafePoint) {
 		return ctrl.Result{}, err
+	}
+	if r.goes != nil {
+		if err := r.goes(ctx, u); err != nil {
+			return ctrl.Result{}, err
+		}
 	}
 	before := u.DeepCopy()
 	controllerutil.RemoveFinalizer(u, v1alpha1.FinalizerSafePoint)

@@ -35,6 +35,8 @@ type Config struct {
 	Clock clock.PassiveClock
 	// Estimates of how long steps take.
 	Estimates *observe.Estimates
+	// BeforeGone is called before a run vanishes, which it does only when this went well. It may be nil.
+	BeforeGone func(context.Context, *v1alpha1.UpgradeRun) error
 	// Parallel passes.
 	Parallel int
 	// Backoff after errors.
@@ -53,11 +55,13 @@ type reconciler struct {
 	turns   *turns
 
 	estimates *observe.Estimates
+	goes      func(context.Context, *v1alpha1.UpgradeRun) error
 }
 
 // Setup registers the controller.
 func Setup(mgr ctrl.Manager, c Config) error {
-	r := &reconciler{hub: mgr.GetClient(), clock: c.Clock, assumed: newAssumed(), writes: newWrites(), turns: newTurns(), estimates: c.Estimates, events: mgr.GetEventRecorder("sengu-upgraderun")}
+	r := &reconciler{hub: mgr.GetClient(), clock: c.Clock, assumed: newAssumed(), writes: newWrites(), turns: newTurns(),
+		estimates: c.Estimates, goes: c.BeforeGone, events: mgr.GetEventRecorder("sengu-upgraderun")}
 	runsOfNamespace := handler.EnqueueRequestsFromMapFunc(r.unfinishedRuns)
 	return ctrl.NewControllerManagedBy(mgr).Named("upgraderun").
 		For(&v1alpha1.UpgradeRun{}).
@@ -210,6 +214,11 @@ func (r *reconciler) release(ctx context.Context, run *v1alpha1.UpgradeRun) erro
 	before := run.DeepCopy()
 	if !controllerutil.RemoveFinalizer(run, v1alpha1.FinalizerSafePoint) {
 		return nil
+	}
+	if r.goes != nil {
+		if err := r.goes(ctx, before); err != nil {
+			return err
+		}
 	}
 	r.assumed.forget(types.NamespacedName{Namespace: run.Namespace, Name: run.Name})
 	return client.IgnoreNotFound(r.hub.Patch(ctx, run, client.MergeFrom(before)))
