@@ -66,8 +66,8 @@ func Approving(s Snapshot, now time.Time) []string {
 type ballot struct {
 	approvals []v1alpha1.GateDecision // those that count, one a person
 	refusals  []v1alpha1.GateDecision // one a person
-	asked     time.Time // since when an approval is asked for
-	notes     []string  // why decisions do not count
+	asked     time.Time               // since when an approval is asked for
+	notes     []string                // why decisions do not count
 }
 
 // approval opens when enough different people approve, one of whom did not start the run, nobody refuses, and the
