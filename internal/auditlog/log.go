@@ -47,8 +47,8 @@ func Each(ctx context.Context, hub client.Reader, namespace string, do func(*v1a
 	}
 }
 
-// Log carries on the chain of one fleet. What it knows of the chain is read from the hub, and read again whenever
-// another writer was faster or an answer was lost.
+// Log carries on the chain of one fleet. What it knows of the chain is read from the hub, once; what others append, and
+// what it appended itself without getting an answer, it reads when it meets it at the end of the chain.
 type Log struct {
 	hub       client.Client
 	reader    client.Reader
@@ -101,7 +101,7 @@ func (l *Log) append(ctx context.Context, entries []v1alpha1.AuditEntry) (int, e
 		case apierrors.IsAlreadyExists(err):
 			return i, l.catchUp(ctx)
 		default:
-			l.chain = nil // it may be stored all the same
+			// It may be stored all the same: then the next one meets it.
 			return i, fmt.Errorf("the audit record cannot be carried on: %w", err)
 		}
 	}
