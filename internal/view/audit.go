@@ -28,7 +28,7 @@ func Audit(entries []v1alpha1.AuditEntry, f AuditFilter) Table {
 		e := &entries[i]
 		if e.Spec.Checkpoint != nil && f.Run == "" && !e.Spec.Time.Time.Before(f.Since) {
 			c := e.Spec.Checkpoint
-			t.add(&e.ObjectMeta, fmt.Sprint(e.Spec.Sequence), instant(e.Spec.Time.Time), "", "Checkpoint", "", actor(c.Actor),
+			t.add(&e.ObjectMeta, fmt.Sprint(e.Spec.Sequence), exactInstant(e.Spec.Time.Time), "", "Checkpoint", "", actor(c.Actor),
 				fmt.Sprintf("the entries up to %d were taken away", c.Through), "hash="+Clean(c.Hash), Clean(e.Spec.Hash))
 		}
 		for j := range e.Spec.Records {
@@ -36,14 +36,14 @@ func Audit(entries []v1alpha1.AuditEntry, f AuditFilter) Table {
 			if f.Run != "" && e.Spec.Run != f.Run || r.Time.Time.Before(f.Since) {
 				continue
 			}
-			t.add(&e.ObjectMeta, fmt.Sprint(e.Spec.Sequence), instant(r.Time.Time), Clean(e.Spec.Run), Clean(string(r.Action)), AuditSubject(r.Subject),
+			t.add(&e.ObjectMeta, fmt.Sprint(e.Spec.Sequence), exactInstant(r.Time.Time), Clean(e.Spec.Run), Clean(string(r.Action)), AuditSubject(r.Subject),
 				actor(r.Actor), Truncate(Clean(r.Reason), 80), AuditEvidence(r.Evidence), Clean(e.Spec.Hash))
 		}
 	}
 	return t
 }
 
-func instant(at time.Time) string { return at.UTC().Format(time.RFC3339) }
+func exactInstant(at time.Time) string { return at.UTC().Format(time.RFC3339) }
 
 func actor(a v1alpha1.AuditActor) string {
 	if a.Kind == v1alpha1.AuditActorController {

@@ -19,8 +19,8 @@ import (
 
 // Annotations by which the hub says who wrote a run.
 const (
-	createdBy = "sengu.dev/created-by"
-	changedBy = "sengu.dev/changed-by"
+	createdBy = v1alpha1.AnnotationCreatedBy
+	changedBy = v1alpha1.AnnotationChangedBy
 )
 
 // Names of evidence that the chain itself reads again.
