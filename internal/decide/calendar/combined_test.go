@@ -243,3 +243,14 @@ func TestNilIsAlwaysOpen(t *testing.T) {
 		t.Errorf("Combine kept %d calendars, want 1", len(got.calendars))
 	}
 }
+
+// What began longer ago than a question looks back has no beginning, however much was worked out before.
+func TestExpandKnowsNoMore(t *testing.T) {
+	c := combine(t, with(in("UTC"), freezes("2025-01-01", "2025-01-10", "long ago")))
+	now := utc("2027-03-16")
+	for how, c := range map[string]*Combined{"as it is": c, "expanded": c.Expand(utc("2024-12-01"), utc("2036-01-01"))} {
+		if diff := cmp.Diff([]Opening{{}}, c.Openings(now, minor, 2)); diff != "" {
+			t.Errorf("%s: openings (-want +got):\n%s", how, diff)
+		}
+	}
+}

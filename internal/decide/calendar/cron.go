@@ -45,7 +45,7 @@ var cronPart = regexp.MustCompile(`^(?:(\*|[0-9A-Z]+-[0-9A-Z]+)(?:/([0-9]{1,2}))
 // parseCron reads an expression. The library's own check depends on the minute at which it is asked, because it stops
 // at the first part of a list that is due; so every part is checked here first.
 func parseCron(text string) (*cron, error) {
-	texts := strings.Fields(strings.ToUpper(text))
+	texts := strings.FieldsFunc(strings.ToUpper(text), func(r rune) bool { return r == ' ' || r == '\t' })
 	if len(texts) != len(cronFields) {
 		return nil, fmt.Errorf("it has %d fields and needs five: minute, hour, day of the month, month, day of the week", len(texts))
 	}
@@ -78,6 +78,9 @@ func (f *field) values(position int, text string) ([]bool, error) {
 		checked, err := f.check(part)
 		if err != nil {
 			return nil, err
+		}
+		if part == "*" && part != text {
+			return nil, fmt.Errorf("the %s %q has a star in a list: a star alone says the same", f.name, text)
 		}
 		parts = append(parts, checked)
 	}

@@ -199,15 +199,14 @@ func checkOrdinal(parts map[string]string, text string) error {
 	return nil
 }
 
-// on asks the library for the days. It begins a few intervals before the first one, counted from the anchor, so that
-// a question about 2050 does not walk there from 2024.
+// on asks the library for the days. It begins at the last whole interval from the anchor, so that a question about 2050
+// does not walk there from 2024.
 func (r *rule) on(first, last day, yield func(day) bool) {
 	first = max(first, firstOf(1900, 1))
 	option, interval := r.option, int64(r.option.Interval)
 	switch option.Freq {
 	case rrule.WEEKLY:
-		// One more, because a week may begin before the anchor's Monday.
-		option.Dtstart = (anchor + day((floorDiv(int64(first-anchor), 7*interval)-1)*7*interval)).utc()
+		option.Dtstart = (anchor + day(floorDiv(int64(first-anchor), 7*interval)*7*interval)).utc()
 	case rrule.MONTHLY:
 		year, month := first.year()
 		months := floorDiv(int64(year-2024)*12+int64(month)-1, interval) * interval
