@@ -32,16 +32,24 @@ const (
 // +kubebuilder:validation:XValidation:rule="has(self.rrule) != has(self.cron)",message="set exactly one of rrule and cron"
 // +kubebuilder:validation:XValidation:rule="has(self.rrule) == has(self.start)",message="start goes with rrule: a cron expression has its own time"
 type MaintenanceWindow struct {
-	// rrule is an RFC 5545 recurrence rule of days, for example FREQ=WEEKLY;BYDAY=TU,WE,TH.
+	// rrule is an RFC 5545 recurrence rule of days, for example FREQ=WEEKLY;BYDAY=TU,WE,TH. FREQ is DAILY, WEEKLY,
+	// MONTHLY or YEARLY, and all but DAILY name their days. An INTERVAL, at most 1000, counts from Monday 2024-01-01:
+	// every second week has one of 2024-01-01, 2024-01-15, and so on. UNTIL ends the rule; as a date it includes that
+	// day. COUNT, DTSTART, BYHOUR, BYMINUTE and BYSECOND are refused: there is no first day, and start says the time.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.upperAscii().matches('(^|[;: ])FREQ=(DAILY|WEEKLY|MONTHLY|YEARLY)( |;|$)')",message="needs FREQ=DAILY, WEEKLY, MONTHLY or YEARLY: use cron for a window that opens several times a day"
+	// +kubebuilder:validation:XValidation:rule="!self.upperAscii().matches('(^|[;: ])(COUNT|DTSTART|BYHOUR|BYMINUTE|BYSECOND|BYEASTER) *[=:;]')",message="cannot have COUNT, DTSTART, BYHOUR, BYMINUTE, BYSECOND or BYEASTER: start says the time, UNTIL the end"
 	RRule string `json:"rrule,omitempty"`
 
-	// cron is a five-field cron expression of the window's start.
+	// cron is a five-field cron expression of the window's start: minute, hour, day of the month, month, day of the
+	// week, with numbers, names, lists, ranges and steps. When both fields of days name some, one of them is enough.
+	// It may open at most 24 times a day.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[ \\\\t]*[0-9A-Za-z*,/-]+([ \\\\t]+[0-9A-Za-z*,/-]+){4}[ \\\\t]*$')",message="must have five fields: minute, hour, day of the month, month, day of the week"
 	Cron string `json:"cron,omitempty"`
 
 	// start is the wall-clock time of the start, for example "22:00". Goes with rrule.
@@ -50,14 +58,16 @@ type MaintenanceWindow struct {
 	// +kubebuilder:validation:MaxLength=5
 	Start string `json:"start,omitempty"`
 
-	// duration of the window in elapsed time: 6h stays 6h when clocks change.
+	// duration of the window in elapsed time, in whole seconds, from 1m to 8784h: 6h stays 6h when clocks change.
+	// Windows that overlap or touch are one opening.
 	// +required
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) > duration('0s')",message="must be a duration like 90s, 30m or 168h and more than 0s; days are not a unit"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') || duration(self) >= duration('1m') && duration(self) <= duration('8784h')",message="must be from 1m to 8784h, a year"
 	Duration metav1.Duration `json:"duration,omitempty,omitzero"`
 
-	// for which kinds of upgrade. Empty: for all.
+	// for which kinds of upgrade. Empty: for all. A kind for which no window is never starts under this calendar.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=3
@@ -91,10 +101,12 @@ type Freeze struct {
 // MaintenanceCalendarSpec says when upgrades may happen. Windows add up and freezes subtract; where several
 // calendars apply, the most restrictive wins.
 type MaintenanceCalendarSpec struct {
-	// timeZone is an IANA name, for example Asia/Tokyo.
+	// timeZone is an IANA name, for example Asia/Tokyo. Its rules are those of the machine that runs the controllers,
+	// and where it has none, those that Sengu brings.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$`
 	TimeZone string `json:"timeZone,omitempty"`
 
 	// windows in which upgrades may happen. Empty: always, outside freezes.
@@ -120,13 +132,20 @@ type MaintenanceCalendarSpec struct {
 
 // Opening is a time in which upgrades may happen.
 type Opening struct {
-	// from which instant.
+	// from which instant. An opening that has lasted for longer than Sengu looks back, 512 days, is from when the
+	// calendar was made.
 	// +required
 	From metav1.Time `json:"from,omitempty,omitzero"`
 
-	// to which instant, exclusive.
-	// +required
-	To metav1.Time `json:"to,omitempty,omitzero"`
+	// to which instant, exclusive. Not set: it does not close within five years.
+	// +optional
+	To *metav1.Time `json:"to,omitempty"`
+
+	// for which kinds of upgrade. Empty: for all.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=3
+	For []UpgradeKind `json:"for,omitempty"`
 }
 
 // MaintenanceCalendarStatus shows what the calendar means.
@@ -135,7 +154,7 @@ type MaintenanceCalendarStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// next openings, at most ten.
+	// next openings over all kinds of upgrade by time, at most ten, the one in hand included.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10

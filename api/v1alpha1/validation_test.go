@@ -211,6 +211,46 @@ func TestCreate(t *testing.T) {
 			object:      calendar(func(s *v1alpha1.MaintenanceCalendarSpec) { s.Windows[0].Cron = "0 22 * * 2" }),
 			wantRefusal: "set exactly one of rrule and cron",
 		},
+		"a calendar by cron": {object: calendar(func(s *v1alpha1.MaintenanceCalendarSpec) {
+			s.Windows[0].RRule, s.Windows[0].Start, s.Windows[0].Cron = "", "", " 0 22\t1-15/2  JAN,mar tue"
+		})},
+		"a rule in small letters": {object: calendar(func(s *v1alpha1.MaintenanceCalendarSpec) { s.Windows[0].RRule = "rrule:byday=TU;freq=weekly" })},
+		"a window every hour by rule": {
+			object:      calendar(func(s *v1alpha1.MaintenanceCalendarSpec) { s.Windows[0].RRule = "FREQ=HOURLY" }),
+			wantRefusal: "use cron for a window that opens several times a day",
+		},
+		"a window of three days": {
+			object:      calendar(func(s *v1alpha1.MaintenanceCalendarSpec) { s.Windows[0].RRule = "FREQ=DAILY;COUNT=3" }),
+			wantRefusal: "cannot have COUNT",
+		},
+		"a rule with a time of its own": {
+			object:      calendar(func(s *v1alpha1.MaintenanceCalendarSpec) { s.Windows[0].RRule = "freq=daily;byhour=3" }),
+			wantRefusal: "start says the time",
+		},
+		"a cron expression of seconds": {
+			object: calendar(func(s *v1alpha1.MaintenanceCalendarSpec) {
+				s.Windows[0].RRule, s.Windows[0].Start, s.Windows[0].Cron = "", "", "0 0 22 * * 2"
+			}),
+			wantRefusal: "must have five fields",
+		},
+		"a cron expression by name": {
+			object: calendar(func(s *v1alpha1.MaintenanceCalendarSpec) {
+				s.Windows[0].RRule, s.Windows[0].Start, s.Windows[0].Cron = "", "", "@daily"
+			}),
+			wantRefusal: "must have five fields",
+		},
+		"a window of half a minute": {
+			object:      calendar(func(s *v1alpha1.MaintenanceCalendarSpec) { s.Windows[0].Duration.Duration = 30 * time.Second }),
+			wantRefusal: "must be from 1m to 8784h",
+		},
+		"a window of two years": {
+			object:      calendar(func(s *v1alpha1.MaintenanceCalendarSpec) { s.Windows[0].Duration.Duration = 2 * 8784 * time.Hour }),
+			wantRefusal: "must be from 1m to 8784h",
+		},
+		"a zone of a file": {
+			object:      calendar(func(s *v1alpha1.MaintenanceCalendarSpec) { s.TimeZone = "../../etc/localtime" }),
+			wantRefusal: "spec.timeZone",
+		},
 		"a freeze that ends before it begins": {
 			object: calendar(func(s *v1alpha1.MaintenanceCalendarSpec) {
 				s.Freezes = []v1alpha1.Freeze{{From: metav1.Unix(2e9, 0), To: metav1.Unix(1e9, 0), Reason: "year end"}}

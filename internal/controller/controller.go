@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package controller starts Sengu's controllers against a hub. There is one controller a kind, each in a folder
-// of its own: cluster, upgraderun, clusterupgrade; and audit records what they decide.
+// of its own: calendar, cluster, upgraderun, clusterupgrade; and audit records what they decide.
 package controller
 
 import (
@@ -24,6 +24,7 @@ import (
 
 	"sengu.dev/sengu/api/v1alpha1"
 	"sengu.dev/sengu/internal/controller/audit"
+	"sengu.dev/sengu/internal/controller/calendar"
 	"sengu.dev/sengu/internal/controller/cluster"
 	"sengu.dev/sengu/internal/controller/clusterupgrade"
 	"sengu.dev/sengu/internal/controller/upgraderun"
@@ -48,7 +49,7 @@ type Options struct {
 	Log logr.Logger
 	// Namespace to work in; empty: all.
 	Namespace string
-	// Parallel passes of each controller; 0: 64 for cluster upgrades, 16 for clusters, 4 for runs.
+	// Parallel passes of each controller; 0: 64 for cluster upgrades, 16 for clusters, 4 for runs, 2 for calendars.
 	Parallel int
 	// LeaderElection lets several processes share the work of one hub: one leads, the others wait.
 	LeaderElection bool
@@ -102,6 +103,9 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 		return err
 	}
 	if err := record.Setup(mgr, orDefault(o.Parallel, 4), backoff()); err != nil {
+		return err
+	}
+	if err := calendar.Setup(mgr, calendar.Config{Clock: o.Clock, Parallel: orDefault(o.Parallel, 2), Backoff: backoff()}); err != nil {
 		return err
 	}
 	if o.OnStarted != nil {

@@ -185,7 +185,7 @@ func (c *Calendar) everOpens() bool {
 		return true
 	}
 	first, _ := anchor.year()
-	for _, kind := range []v1alpha1.UpgradeKind{v1alpha1.UpgradeKindNodeImage, v1alpha1.UpgradeKindPatch, v1alpha1.UpgradeKindMinor} {
+	for _, kind := range Kinds() {
 		for year := first; year < first+trial; year++ {
 			if len(c.spans(kind, firstOf(year, 1).midnight(), firstOf(year+1, 1).midnight())) > 0 {
 				return true

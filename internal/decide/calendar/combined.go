@@ -54,7 +54,7 @@ func (c *Combined) Expand(from, to time.Time) *Combined {
 		return c
 	}
 	out := &Combined{calendars: c.calendars, expanded: map[v1alpha1.UpgradeKind]*look{}}
-	kinds := []v1alpha1.UpgradeKind{v1alpha1.UpgradeKindNodeImage, v1alpha1.UpgradeKindPatch, v1alpha1.UpgradeKindMinor}
+	kinds := Kinds()
 	lo, hi := from.Add(-reaches[1]).Unix(), to.Unix()
 	for i, kind := range kinds {
 		if i > 0 && !slices.ContainsFunc(c.calendars, (*Calendar).tellsKinds) {
