@@ -133,7 +133,7 @@ admin.kubeconfig of a hub in the default data directory, and ~/.kube/config when
 	root.SetFlagErrorFunc(flagError)
 	a.globalFlags(root)
 	root.AddCommand(
-		a.clusterCommand(), a.runCommand(), a.strategyCommand(), a.whyCommand(), a.gateCommand(), a.forecastCommand(), a.auditCommand(), a.importCommand(),
+		a.clusterCommand(), a.runCommand(), a.strategyCommand(), a.whyCommand(), a.gateCommand(), a.forecastCommand(), a.auditCommand(), a.importCommand(), a.calendarCommand(),
 		a.serveCommand(), a.controllerCommand(), a.hubCommand(), a.versionCommand(),
 	)
 	root.InitDefaultHelpCmd()

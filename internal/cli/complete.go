@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,14 @@ func (a *app) names(list client.ObjectList) completion {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		return a.namesOf(c.Context(), list, prefix), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// moreNames completes every argument with the names of objects of a kind that are not given yet.
+func (a *app) moreNames(list client.ObjectList) completion {
+	return func(c *cobra.Command, given []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		names := slices.DeleteFunc(a.namesOf(c.Context(), list, prefix), func(name string) bool { return slices.Contains(given, name) })
+		return names, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 

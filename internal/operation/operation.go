@@ -75,6 +75,12 @@ func GetStrategy(ctx context.Context, c client.Client, key types.NamespacedName)
 	return strategy, get(ctx, c, key, strategy, "strategy")
 }
 
+// GetCalendar reads a calendar.
+func GetCalendar(ctx context.Context, c client.Client, key types.NamespacedName) (*v1alpha1.MaintenanceCalendar, error) {
+	calendar := &v1alpha1.MaintenanceCalendar{}
+	return calendar, get(ctx, c, key, calendar, "calendar")
+}
+
 func get(ctx context.Context, c client.Client, key types.NamespacedName, into client.Object, kind string) error {
 	err := c.Get(ctx, key, into)
 	if IsMissing(err) {

@@ -32,7 +32,7 @@ func writeStatus(c *v1alpha1.MaintenanceCalendar, now time.Time) time.Duration {
 		set(c, metav1.ConditionFalse, reason, err.Error())
 		return 0
 	}
-	openings := calendar.Combine(compiled).Schedule(now, shown)
+	openings := calendar.Combine(compiled).Schedule(now, calendar.Wanted{N: shown})
 	if len(openings) == 0 {
 		set(c, metav1.ConditionFalse, v1alpha1.ReasonNeverOpens, fmt.Sprintf(
 			"calendar %s does not open within five years: its rules are over, or its freezes cover all of its windows", c.Name))

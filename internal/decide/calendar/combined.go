@@ -125,36 +125,39 @@ func (c *Combined) closedLongest(kind v1alpha1.UpgradeKind, at int64) *Calendar 
 // Next is the opening in hand if at least that much is left of it, else the first later one that is long enough.
 // False: there is none within the Horizon.
 func (c *Combined) Next(from time.Time, kind v1alpha1.UpgradeKind, atLeast time.Duration) (Opening, bool) {
-	if c == nil || len(c.calendars) == 0 {
-		return Opening{}, true
-	}
-	at := from.Unix()
-	// What is left counts from the instant itself, of which at is the whole seconds.
-	later := wholeSeconds(atLeast%time.Second) + int64(atLeast/time.Second)
-	inHand := wholeSeconds(atLeast%time.Second+time.Duration(from.Nanosecond())) + int64(atLeast/time.Second)
-	found := c.after(kind, at, 1, func(s span) bool {
-		if s.from <= at {
-			return s.to == forever || s.to-at >= inHand
-		}
-		return s.to == forever || s.to-s.from >= later
-	})
+	found := c.openings(from, kind, 1, atLeast)
 	if len(found) == 0 {
 		return Opening{}, false
 	}
-	return opening(found[0]), true
+	return found[0], true
 }
 
 // Openings are the opening in hand and the next ones, at most n within the Horizon.
 func (c *Combined) Openings(from time.Time, kind v1alpha1.UpgradeKind, n int) []Opening {
+	return c.openings(from, kind, n, 0)
+}
+
+// openings are those of which at least so much is left.
+func (c *Combined) openings(from time.Time, kind v1alpha1.UpgradeKind, n int, atLeast time.Duration) []Opening {
 	if n < 1 {
 		return nil
 	}
 	if c == nil || len(c.calendars) == 0 {
 		return []Opening{{}}
 	}
-	var out []Opening
-	for _, s := range c.after(kind, from.Unix(), n, nil) {
-		out = append(out, opening(s))
+	at := from.Unix()
+	// What is left counts from the instant itself, of which at is the whole seconds.
+	later := wholeSeconds(atLeast%time.Second) + int64(atLeast/time.Second)
+	inHand := wholeSeconds(atLeast%time.Second+time.Duration(from.Nanosecond())) + int64(atLeast/time.Second)
+	found := c.after(kind, at, n, func(s span) bool {
+		if s.from <= at {
+			return s.to == forever || s.to-at >= inHand
+		}
+		return s.to == forever || s.to-s.from >= later
+	})
+	out := make([]Opening, len(found))
+	for i, s := range found {
+		out[i] = opening(s)
 	}
 	return out
 }

@@ -22,12 +22,26 @@ type Scheduled struct {
 	For []v1alpha1.UpgradeKind
 }
 
-// Schedule is the openings in hand and the next ones over all kinds of upgrade, at most n, by their beginnings.
-// Kinds with the same opening share it; openings of different kinds may overlap.
-func (c *Combined) Schedule(from time.Time, n int) []Scheduled {
+// Wanted says which openings are asked for.
+type Wanted struct {
+	// Kinds of upgrade; empty: all.
+	Kinds []v1alpha1.UpgradeKind
+	// AtLeast so much must be left of each.
+	AtLeast time.Duration
+	// N at most.
+	N int
+}
+
+// Schedule is the openings in hand and the next ones over kinds of upgrade, by their beginnings. Kinds with the same
+// opening share it; openings of different kinds may overlap.
+func (c *Combined) Schedule(from time.Time, w Wanted) []Scheduled {
+	kinds := w.Kinds
+	if len(kinds) == 0 {
+		kinds = Kinds()
+	}
 	var out []Scheduled
-	for _, kind := range Kinds() {
-		for _, o := range c.Openings(from, kind, n) {
+	for _, kind := range kinds {
+		for _, o := range c.openings(from, kind, w.N, w.AtLeast) {
 			if i := slices.IndexFunc(out, func(s Scheduled) bool { return s.Opening == o }); i >= 0 {
 				out[i].For = append(out[i].For, kind)
 				continue
@@ -36,7 +50,7 @@ func (c *Combined) Schedule(from time.Time, n int) []Scheduled {
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Scheduled) int { return cmp.Or(a.From.Compare(b.From), compareEnds(a.To, b.To)) })
-	out = out[:min(n, len(out))]
+	out = out[:max(0, min(w.N, len(out)))]
 	for i := range out {
 		if len(out[i].For) == len(Kinds()) {
 			out[i].For = nil
@@ -123,4 +137,18 @@ func (c *Calendar) change(before, after period) Change {
 		})
 	}
 	return change
+}
+
+// Between are the openings for a kind between two instants, cut off at both.
+func (c *Combined) Between(from, to time.Time, kind v1alpha1.UpgradeKind) []Opening {
+	if c == nil {
+		c = &Combined{}
+	}
+	var out []Opening
+	for _, s := range c.look(kind, from.Unix(), max(from.Unix(), to.Unix())).all {
+		if s.from < s.to {
+			out = append(out, opening(s))
+		}
+	}
+	return out
 }

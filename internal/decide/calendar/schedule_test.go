@@ -17,6 +17,7 @@ func TestSchedule(t *testing.T) {
 	tests := map[string]struct {
 		spec *v1alpha1.MaintenanceCalendarSpec
 		n    int
+		more Wanted
 		want []string
 	}{
 		"the same for all kinds": {
@@ -35,6 +36,20 @@ func TestSchedule(t *testing.T) {
 				"Sat 2027-03-06 22:00 +00:00 to 2027-03-06 23:00 +00:00 = 1h0m0s for [NodeImage Patch]",
 			},
 		},
+		"only minors": {
+			spec: in("UTC", crons("0 22 * * *", time.Hour), crons("0 20 * * 6", 8*time.Hour, minor)), n: 1,
+			more: Wanted{Kinds: []v1alpha1.UpgradeKind{minor}},
+			want: []string{"Mon 2027-03-01 22:00 +00:00 to 2027-03-01 23:00 +00:00 = 1h0m0s for [Minor]"},
+		},
+		"only long ones": {
+			spec: in("UTC", crons("0 22 * * *", time.Hour), crons("0 20 * * 6", 8*time.Hour, minor)), n: 2,
+			more: Wanted{AtLeast: 2 * time.Hour},
+			want: []string{
+				"Sat 2027-03-06 20:00 +00:00 to 2027-03-07 04:00 +00:00 = 8h0m0s for [Minor]",
+				"Sat 2027-03-13 20:00 +00:00 to 2027-03-14 04:00 +00:00 = 8h0m0s for [Minor]",
+			},
+		},
+		"none are asked for": {spec: in("UTC")},
 		"a freeze for minors of a calendar that is always open": {
 			spec: with(in("UTC"), freezes("2027-03-10", "2027-03-20", "launch", minor)), n: 10,
 			want: []string{"(always) to 2027-03-10 00:00 +00:00 for [Minor]", "(always) for ever for [NodeImage Patch]", "Sat 2027-03-20 00:00 +00:00 for ever for [Minor]"},
@@ -43,11 +58,37 @@ func TestSchedule(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, s := range combine(t, tc.spec).Schedule(utc("2027-03-01"), tc.n) {
+			tc.more.N = tc.n
+			for _, s := range combine(t, tc.spec).Schedule(utc("2027-03-01"), tc.more) {
 				got = append(got, fmt.Sprintf("%s for %v", told([]Opening{s.Opening}, "UTC")[0], s.For))
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("schedule (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestBetween(t *testing.T) {
+	daily := in("UTC", crons("0 22 * * *", 6*time.Hour))
+	tests := map[string]struct {
+		c        *Combined
+		from, to string
+		want     []string
+	}{
+		"cut off at both ends": {
+			c: combine(t, daily), from: "2027-03-01T23:00Z", to: "2027-03-03T00:00Z",
+			want: []string{"Mon 2027-03-01 23:00 +00:00 to 2027-03-02 04:00 +00:00 = 5h0m0s", "Tue 2027-03-02 22:00 +00:00 to 2027-03-03 00:00 +00:00 = 2h0m0s"},
+		},
+		"nothing is open":      {c: combine(t, daily), from: "2027-03-01T05:00Z", to: "2027-03-01T21:00Z"},
+		"no calendar":          {from: "2027-03-01T05:00Z", to: "2027-03-01T06:00Z", want: []string{"Mon 2027-03-01 05:00 +00:00 to 2027-03-01 06:00 +00:00 = 1h0m0s"}},
+		"no time between them": {from: "2027-03-01T05:00Z", to: "2027-03-01T05:00Z"},
+		"backwards":            {c: combine(t, daily), from: "2027-03-01T23:00Z", to: "2027-03-01T22:00Z"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, told(tc.c.Between(utc(tc.from), utc(tc.to), minor), "UTC")); diff != "" {
+				t.Errorf("openings (-want +got):\n%s", diff)
 			}
 		})
 	}
