@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command bench measures what the documentation claims and prints it as Markdown: the drain against kubectl and
-// against the computed lower bound, a fleet through the embedded hub, single decisions, and forecasts.
+// against the computed lower bound, a fleet through the embedded hub, single decisions, calendars and forecasts.
 package main
 
 import (
@@ -37,7 +37,7 @@ type benchmark struct {
 func main() {
 	klog.SetLogger(logr.Discard())
 	ctrllog.SetLogger(logr.Discard())
-	only := flag.String("only", "decide,forecast,fleet,drain", "which benchmarks to run")
+	only := flag.String("only", "decide,calendar,forecast,fleet,drain", "which benchmarks to run")
 	out := flag.String("out", "", "file to write the page to; default: standard output")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -55,6 +55,7 @@ func run(ctx context.Context, only []string, out string) error {
 	}
 	all := []benchmark{
 		{"decide", "One decision", func(context.Context) (string, error) { return decisions() }},
+		{"calendar", "Calendars", func(context.Context) (string, error) { return calendars() }},
 		{"forecast", "A forecast", func(context.Context) (string, error) {
 			r, err := forecast.Run()
 			return forecast.Markdown(r), err
@@ -91,7 +92,7 @@ func run(ctx context.Context, only []string, out string) error {
 const introduction = `# Benchmarks
 
     make bench                                        # all of it: about 20 minutes on two cores
-    bin/sengu-bench -only drain                       # one part: decide, forecast, fleet or drain
+    bin/sengu-bench -only drain                       # one part: decide, calendar, forecast, fleet or drain
     bin/sengu-bench -out docs/benchmarks.md           # this page anew
 
 What is compared was measured in one run, one after the other, on the same machine and with the same limits: ratios count,
@@ -134,6 +135,22 @@ func decisions() (string, error) {
 	for _, r := range results {
 		fmt.Fprintf(&b, "| %d | %s | %s | %.1f | %d | %s |\n", r.Clusters, r.Took.Round(10*time.Microsecond), r.Took/time.Duration(r.Clusters),
 			float64(r.Took)/float64(results[0].Took), r.Allocations, r.Begin.Round(100*time.Microsecond))
+	}
+	return b.String(), nil
+}
+
+func calendars() (string, error) {
+	results, err := decide.RunCalendars()
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	b.WriteString("A year of questions for the next opening of two hours, one every ten minutes, to a calendar in New York together\n" +
+		"with the freezes of a company. Aim: at most 1 µs each, the working out of the year included.\n\n" +
+		"| calendar | openings in the year | compile | work out the year | one question | … of nothing worked out |\n|---|---:|---:|---:|---:|---:|\n")
+	for _, r := range results {
+		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s | %s |\n", r.Calendars, r.Openings, r.Compile.Round(time.Microsecond),
+			r.Expand.Round(time.Microsecond), r.PerQuery, r.Alone.Round(100*time.Nanosecond))
 	}
 	return b.String(), nil
 }
