@@ -15,3 +15,8 @@ var StagingCanaryProduction []byte
 //
 //go:embed member-access.yaml
 var MemberAccess []byte
+
+// MaintenanceWindows are calendars: nights for a cluster, and the freezes of a company for all.
+//
+//go:embed maintenance-windows.yaml
+var MaintenanceWindows []byte

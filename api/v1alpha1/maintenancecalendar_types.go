@@ -173,7 +173,7 @@ type MaintenanceCalendarStatus struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=mc,categories=sengu
 // +kubebuilder:printcolumn:name="Time Zone",type=string,JSONPath=`.spec.timeZone`
-// +kubebuilder:printcolumn:name="Next",type=date,JSONPath=`.status.next[0].from`
+// +kubebuilder:printcolumn:name="Next",type=string,JSONPath=`.status.next[0].from`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type MaintenanceCalendar struct {

@@ -10,8 +10,10 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/yaml"
 
 	"sengu.dev/sengu/api/v1alpha1"
+	"sengu.dev/sengu/examples"
 )
 
 // aTuesday is 21:00 in Tokyo.
@@ -191,7 +193,27 @@ func TestACalendarIsCheckedWithoutAHub(t *testing.T) {
 	if r.code != 0 {
 		t.Fatalf("exit code %d: %s", r.code, r.errOut)
 	}
-	has(t, "the check of two", r.out, "Calendar:       nights\n", "Calendar:       company\n", "Together:       nights, company\n", "back by 1h00m")
+	has(t, "the check of two", r.out, "Calendar:       nights\n", "Calendar:       company\n", "Together:       nights, company\n")
+}
+
+// What people copy is accepted by the hub, and means what it says.
+func TestTheExampleOfCalendarsIsAccepted(t *testing.T) {
+	s := newSession(t)
+	s.config.Clock = clocktesting.NewFakeClock(aTuesday)
+	path := write(t, "example.yaml", string(examples.MaintenanceWindows))
+	has(t, "the check", s.must("calendar check -f "+path), "Calendar:       nights\n", "Calendar:       company\n", "Together:       nights, company\n",
+		"Minor: 52 openings, 520h in all, the shortest 10h00m")
+	for document := range strings.SplitSeq(string(examples.MaintenanceWindows), "\n---\n") {
+		c := &v1alpha1.MaintenanceCalendar{}
+		if err := yaml.UnmarshalStrict([]byte(document), c); err != nil {
+			t.Fatal(err)
+		}
+		c.Namespace = s.namespace
+		if err := s.client().Create(t.Context(), c); err != nil {
+			t.Errorf("%s: %v", c.Name, err)
+		}
+	}
+	has(t, "the list", s.must("calendar list"), "company   Europe/Berlin   open", "nights    Europe/Berlin   closed")
 }
 
 func TestNamesOfCalendarsAreCompleted(t *testing.T) {

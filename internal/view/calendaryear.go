@@ -20,7 +20,9 @@ func CalendarYear(c *v1alpha1.MaintenanceCalendar, compiled *calendar.Calendar, 
 	f.section("Windows", windowsText(c.Spec.Windows))
 	f.section("Freezes", freezesText(c.Spec.Freezes, c.Spec.TimeZone, now))
 	f.section("The next year", yearText(compiled, now))
-	f.section("Changes of the clock", changesText(c, compiled, now))
+	if len(c.Spec.Windows) > 0 {
+		f.section("Changes of the clock", changesText(c, compiled, now))
+	}
 	h := NewHours([]*calendar.Calendar{compiled}, calendar.Wanted{N: shownOpenings}, now)
 	f.section("Now", h.nowText())
 	if len(h.Openings) > 0 {
