@@ -82,7 +82,7 @@ func production(wait v1alpha1.Waiting) *viewtest.Scene {
 	return s.Waits("production", "asia", wait)
 }
 
-func calendar(name string, next ...v1alpha1.Opening) *v1alpha1.MaintenanceCalendar {
+func aCalendar(name string, next ...v1alpha1.Opening) *v1alpha1.MaintenanceCalendar {
 	return &v1alpha1.MaintenanceCalendar{
 		ObjectMeta: metav1.ObjectMeta{Name: name}, Status: v1alpha1.MaintenanceCalendarStatus{Next: next},
 		Spec: v1alpha1.MaintenanceCalendarSpec{TimeZone: "Asia/Tokyo", Windows: []v1alpha1.MaintenanceWindow{{Cron: "0 22 * * *", Duration: metav1.Duration{Duration: 6 * time.Hour}}}},
@@ -90,7 +90,7 @@ func calendar(name string, next ...v1alpha1.Opening) *v1alpha1.MaintenanceCalend
 }
 
 func opening(in, lasts time.Duration) v1alpha1.Opening {
-	return v1alpha1.Opening{From: *viewtest.Ago(-in), To: *viewtest.Ago(-in - lasts)}
+	return v1alpha1.Opening{From: *viewtest.Ago(-in), To: viewtest.Ago(-in - lasts)}
 }
 
 // situations in which people ask why a run does not move.
@@ -148,9 +148,9 @@ func situations() map[string]*viewtest.Fleet {
 	closed.Cluster("prod-tokyo-1").Spec.CalendarRef = &v1alpha1.LocalObjectReference{Name: "tokyo-nights"}
 	closed.Others.Fleet = &v1alpha1.Fleet{Spec: v1alpha1.FleetSpec{CalendarRefs: []v1alpha1.LocalObjectReference{{Name: "company"}}}}
 	closed.Others.Calendars = []*v1alpha1.MaintenanceCalendar{
-		calendar("tokyo-nights", opening(3*time.Hour, 6*time.Hour), opening(27*time.Hour, 6*time.Hour)), calendar("company", opening(-time.Hour, 2*time.Hour), opening(5*time.Hour, 10*time.Hour)),
+		aCalendar("tokyo-nights", opening(3*time.Hour, 6*time.Hour), opening(27*time.Hour, 6*time.Hour)), aCalendar("company", opening(-time.Hour, 2*time.Hour), opening(5*time.Hour, 10*time.Hour)),
 	}
-	frozen := calendar("company")
+	frozen := aCalendar("company")
 	frozen.Spec.Freezes = []v1alpha1.Freeze{{From: *viewtest.Ago(time.Hour), To: *viewtest.Ago(-40 * time.Hour), Reason: "the week of the big sale"}}
 	all["frozen"].Others.Fleet, all["frozen"].Others.Calendars = closed.Others.Fleet, []*v1alpha1.MaintenanceCalendar{frozen}
 	maps.Copy(all, moreSituations())

@@ -78,10 +78,13 @@ func (w *why) calendarSays(c *v1alpha1.MaintenanceCalendar) (reason, message str
 	}
 	for _, o := range c.Status.Next {
 		switch {
-		case !w.now.Before(o.To.Time):
+		case isOver(o, w.now):
 		case w.now.Before(o.From.Time):
 			return v1alpha1.ReasonOutsideWindow, "closed until " + instant(o.From.Time, w.now)
 		default:
+			if o.To == nil {
+				return "", "open"
+			}
 			return "", "open until " + instant(o.To.Time, w.now)
 		}
 	}
@@ -90,6 +93,9 @@ func (w *why) calendarSays(c *v1alpha1.MaintenanceCalendar) (reason, message str
 	}
 	return v1alpha1.ReasonOutsideWindow, "its next opening is not known"
 }
+
+// isOver says whether an opening is over at an instant; one without an end never is.
+func isOver(o v1alpha1.Opening, at time.Time) bool { return o.To != nil && !at.Before(o.To.Time) }
 
 // instant is a point in time in the time zone of now.
 func instant(at, now time.Time) string {
@@ -113,7 +119,7 @@ func allOpen(lists [][]v1alpha1.Opening, at time.Time) bool {
 	for _, list := range lists {
 		open := false
 		for _, o := range list {
-			open = open || !at.Before(o.From.Time) && at.Before(o.To.Time)
+			open = open || !at.Before(o.From.Time) && !isOver(o, at)
 		}
 		if !open {
 			return false
