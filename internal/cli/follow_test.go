@@ -5,6 +5,8 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,11 +28,12 @@ var errForbidden = apierrors.NewForbidden(schema.GroupResource{Group: "sengu.dev
 // TestAFollowerOutlivesTheStartOfAHub: a hub that starts again refuses for a moment what it will allow.
 func TestAFollowerOutlivesTheStartOfAHub(t *testing.T) {
 	run := &v1alpha1.UpgradeRun{ObjectMeta: metav1.ObjectMeta{Name: "to-1-37", Namespace: "default"}}
-	var lists atomic.Int32
+	var refusals atomic.Int32
+	var answered sync.Map // by kind
 	c := interceptor.NewClient(fake.NewClientBuilder().WithScheme(scheme).WithObjects(run).Build(), interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 			// Each of the three streams reads once; then the hub is killed, and starts.
-			if n := lists.Add(1); n > 3 && n <= 7 {
+			if _, again := answered.LoadOrStore(fmt.Sprintf("%T", list), true); again && refusals.Add(1) <= 4 {
 				return errForbidden
 			}
 			if _, ofRuns := list.(*v1alpha1.UpgradeRunList); ofRuns {
@@ -40,7 +43,7 @@ func TestAFollowerOutlivesTheStartOfAHub(t *testing.T) {
 		},
 		Watch: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) (apiwatch.Interface, error) {
 			w := apiwatch.NewFake()
-			if lists.Load() <= 7 {
+			if refusals.Load() < 4 {
 				w.Stop()
 			}
 			return w, nil
