@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/intstr"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"sengu.dev/sengu/api/v1alpha1"
@@ -130,6 +128,7 @@ func DescribeRun(o RunObjects, now time.Time) string {
 		lines.WriteString(line.String() + "\n")
 	}
 	f.section("Progress", lines.String())
+	f.section("Aside", asideText(o.Run, now))
 	var why strings.Builder
 	for _, sentence := range Explain(&run, now) {
 		why.WriteString("- " + sentence + "\n")
@@ -137,6 +136,38 @@ func DescribeRun(o RunObjects, now time.Time) string {
 	f.section("What it does and waits for", why.String())
 	f.section("Conditions", conditionsText(o.Run.Status.Conditions, now))
 	return f.b.String()
+}
+
+// maxAside is how many clusters that wait aside are listed.
+const maxAside = 20
+
+// asideText lists the clusters that cannot start now, and those that the run goes on without.
+func asideText(run *v1alpha1.UpgradeRun, now time.Time) string {
+	t := Table{Columns: []Column{{Name: "CLUSTER"}, {Name: "STAGE"}, {Name: "STATE"}, {Name: "REASON"}, {Name: "SINCE"}}}
+	more := 0
+	for i := range run.Status.Stages {
+		for j := range run.Status.Stages[i].Groups {
+			for _, a := range run.Status.Stages[i].Groups[j].Aside {
+				if len(t.Rows) == maxAside {
+					more++
+					continue
+				}
+				since := ""
+				if a.Since != nil {
+					since = sinceText(*a.Since, now)
+				}
+				t.Rows = append(t.Rows, []string{Clean(a.Cluster), Clean(run.Status.Stages[i].Name), Clean(a.State), Clean(a.Reason), since})
+			}
+		}
+	}
+	if len(t.Rows) == 0 {
+		return ""
+	}
+	text := t.Format(false)
+	if more > 0 {
+		text += fmt.Sprintf("and %d more\n", more)
+	}
+	return text
 }
 
 func nodeImage(run *v1alpha1.UpgradeRun) string {
@@ -182,70 +213,4 @@ func selectorText(s *metav1.LabelSelector, empty string) string {
 		return empty
 	}
 	return Clean(metav1.FormatLabelSelector(s))
-}
-
-// DescribeStrategy tells a strategy as an order of work.
-func DescribeStrategy(s *v1alpha1.UpgradeStrategy, now time.Time) string {
-	var f fields
-	f.add("Name", Clean(s.Name))
-	f.add("Namespace", Clean(s.Namespace))
-	f.add("At once", limitText(s.Spec.MaxConcurrency, "50")+" clusters")
-	f.add("On failure", onFailure(&s.Spec))
-	f.add("Age", age(&s.ObjectMeta, now))
-	var b strings.Builder
-	for i := range s.Spec.Stages {
-		stage := &s.Spec.Stages[i]
-		b.WriteString(fmt.Sprintf("%d. %s\n", i+1, Clean(stage.Name)))
-		gateTemplates(&b, "   ", "before", stage.BeforeGates)
-		for j := range stage.Groups {
-			g := &stage.Groups[j]
-			b.WriteString(fmt.Sprintf("   group %s: %s, %s at once, %s allowed to fail\n", Clean(g.Name),
-				selectorText(&g.Selector, "nothing"), limitText(g.MaxConcurrency, "1"), limitText(g.MaxFailures, "0")))
-			gateTemplates(&b, "     ", "before", g.BeforeGates)
-			gateTemplates(&b, "     ", "after", g.AfterGates)
-		}
-		if stage.Soak != nil && stage.Soak.Duration.Duration > 0 {
-			b.WriteString(fmt.Sprintf("   soak: %s of %s time\n", Elapsed(stage.Soak.Duration.Duration),
-				map[v1alpha1.SoakHealth]string{v1alpha1.SoakHealthIgnored: "any"}[stage.Soak.Health]+
-					map[bool]string{true: "healthy"}[stage.Soak.Health != v1alpha1.SoakHealthIgnored]))
-		}
-		gateTemplates(&b, "   ", "after", stage.AfterGates)
-	}
-	f.section("Stages", b.String())
-	return f.b.String()
-}
-
-func gateTemplates(b *strings.Builder, indent, timing string, gates []v1alpha1.GateSpecTemplate) {
-	for i := range gates {
-		fmt.Fprintf(b, "%s%s: gate %s, %s\n", indent, timing, Clean(gates[i].Name), gateText(&gates[i]))
-	}
-}
-
-func gateText(g *v1alpha1.GateSpecTemplate) string {
-	switch {
-	case g.Approval != nil:
-		who := "anyone who may update gates"
-		if len(g.Approval.Approvers) > 0 {
-			who = Clean(strings.Join(g.Approval.Approvers, ", "))
-		}
-		return fmt.Sprintf("%s by %s", count(cmp.Or(g.Approval.Count, 1), "approval"), who)
-	case g.ScheduledStart != nil && g.ScheduledStart.At != nil:
-		return "start at " + g.ScheduledStart.At.UTC().Format(time.RFC3339)
-	case g.ScheduledStart != nil:
-		return Clean("start at the next " + g.ScheduledStart.Next + " " + g.ScheduledStart.TimeZone)
-	case g.Verification != nil:
-		return "verification " + Clean(g.Verification.Name)
-	}
-	return "of an unknown kind"
-}
-
-func limitText(limit *intstr.IntOrString, unset string) string {
-	if limit == nil {
-		return unset
-	}
-	return Clean(limit.String())
-}
-
-func onFailure(s *v1alpha1.UpgradeStrategySpec) string {
-	return string(cmp.Or(s.OnFailure, v1alpha1.FailureActionStop))
 }

@@ -156,7 +156,7 @@ func countsSentence(c v1alpha1.RunCounts) string {
 		word string
 	}{
 		{c.Failed, "failed"}, {c.Running, "running"}, {c.Stopped, "held"}, {c.Succeeded, "succeeded"},
-		{c.Skipped, "skipped"}, {c.NotStarted, "not started"},
+		{c.AlreadyOnTarget, "of them there before"}, {c.SetAside, "set aside"}, {c.Skipped, "skipped"}, {c.NotStarted, "not started"},
 	} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.word))
