@@ -4,23 +4,15 @@ package controller_test
 
 import (
 	"context"
-	"errors"
-	"maps"
-	"math/rand"
-	"net/http"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"sengu.dev/sengu/api/v1alpha1"
 	"sengu.dev/sengu/internal/controller"
 	"sengu.dev/sengu/internal/hub/hubtest"
-	"sengu.dev/sengu/internal/member"
 	"sengu.dev/sengu/internal/observe"
 	"sengu.dev/sengu/provider"
 )
@@ -32,142 +24,6 @@ func senguStyle(nodes int32) func(*v1alpha1.Cluster) {
 		c.Spec.Provider.Simulated.Nodes = nodes
 		c.Spec.NodeRollout.MaxSurge = new(intstr.FromInt32(1))
 	}
-}
-
-// severed is the way to the hub of a process that is killed at one of its writes: before the write reaches the hub, or
-// before its answer reaches the process. Nothing gets through afterwards.
-type severed struct {
-	next   http.RoundTripper
-	left   atomic.Int64 // writes until then
-	answer bool         // the write still gets through, and its answer does not
-	once   sync.Once
-	killed chan struct{}
-}
-
-var errKilled = errors.New("the process was killed")
-
-// RoundTrip sends a request.
-func (s *severed) RoundTrip(r *http.Request) (*http.Response, error) {
-	if s.left.Load() <= 0 {
-		return nil, errKilled
-	}
-	if r.Method == http.MethodGet || s.left.Add(-1) > 0 {
-		return s.next.RoundTrip(r)
-	}
-	if s.answer {
-		if response, err := s.next.RoundTrip(r); err == nil {
-			_ = response.Body.Close()
-		}
-	}
-	s.once.Do(func() { close(s.killed) })
-	return nil, errKilled
-}
-
-// killedAt runs a process until its n-th write.
-func (f *fleet) killedAt(n int64, answer bool) {
-	f.t.Helper()
-	s := &severed{answer: answer, killed: make(chan struct{})}
-	s.left.Store(n)
-	cfg := rest.CopyConfig(hubtest.Hub(f.t).AdminConfig())
-	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { s.next = next; return s })
-	stop := f.process(cfg, f.witnesses)
-	defer func() { _ = stop() }() // it cannot end well: it was cut off
-	select {
-	case <-s.killed:
-	case <-time.After(patience):
-		f.t.Fatalf("the process has not written %d times", n)
-	}
-}
-
-// witnessed is a provider that looks into the hub before it starts anything: the intent must be in the record.
-type witnessed struct {
-	provider.Provider
-	provider.NodeReplacer
-	provider.Pacer
-	member.Source
-	f       *fleet
-	cluster string
-}
-
-func (w *witnessed) StartUpgrade(ctx context.Context, r provider.UpgradeRequest) (*provider.Operation, error) {
-	w.intended(r.Key)
-	return w.Provider.StartUpgrade(ctx, r)
-}
-
-func (w *witnessed) AddNode(ctx context.Context, r provider.AddNodeRequest) (*provider.Operation, error) {
-	w.intended(r.Key)
-	return w.NodeReplacer.AddNode(ctx, r)
-}
-
-func (w *witnessed) ReplaceNode(ctx context.Context, r provider.ReplaceNodeRequest) (*provider.Operation, error) {
-	w.intended(r.Key)
-	return w.NodeReplacer.ReplaceNode(ctx, r)
-}
-
-func (w *witnessed) RemoveNode(ctx context.Context, r provider.RemoveNodeRequest) (*provider.Operation, error) {
-	w.intended(r.Key)
-	return w.NodeReplacer.RemoveNode(ctx, r)
-}
-
-func (w *witnessed) intended(key string) {
-	for _, op := range w.f.upgrades()[w.cluster].Status.Operations {
-		if op.RequestKey == key {
-			return
-		}
-	}
-	w.f.t.Errorf("%s is asked for, and the record of %s does not hold its intent", key, w.cluster)
-}
-
-// witnesses makes a process reach its clusters through witnesses.
-func (f *fleet) witnesses(o *controller.Options) {
-	o.Openers["simulated"] = func(ctx context.Context, c *v1alpha1.Cluster, secret observe.SecretReader) (provider.Provider, error) {
-		p, err := f.open(ctx, c, secret)
-		if err != nil {
-			return nil, err
-		}
-		return &witnessed{Provider: p, NodeReplacer: p.(provider.NodeReplacer), Pacer: p.(provider.Pacer), Source: p.(member.Source), f: f, cluster: c.Name}, nil
-	}
-}
-
-// TestNoOperationIsRepeatedOrForgotten: one cluster is upgraded by a process that lives, and one by processes that are
-// killed at any of their writes. The provider does the same for both, every operation has its intent in the record
-// before it starts, and the record has counted each.
-func TestNoOperationIsRepeatedOrForgotten(t *testing.T) {
-	f := newFleet(t)
-	f.add("undisturbed", "staging", senguStyle(2))
-	f.run("first", "1.37", "staging")
-	f.untilPhase("first", v1alpha1.RunPhaseSucceeded)
-	want := f.operations("undisturbed")
-	f.stop()
-
-	f.add("disturbed", "production", senguStyle(2))
-	f.create(&v1alpha1.UpgradeRun{ObjectMeta: named("second"), Spec: v1alpha1.UpgradeRunSpec{
-		Target: v1alpha1.UpgradeTarget{Kubernetes: "1.37"}, Strategy: strategy("production"), ClusterSelector: selecting("production"),
-	}})
-	r := rand.New(rand.NewSource(1))
-	// A run of one such cluster needs more than thirty writes, so each of these dies in the middle.
-	const kills = 5
-	for range kills {
-		f.killedAt(1+r.Int63n(5), r.Intn(2) == 0)
-	}
-	stop := f.process(hubtest.Hub(t).AdminConfig(), f.witnesses)
-	defer func() {
-		if err := stop(); err != nil {
-			t.Error(err)
-		}
-	}()
-	f.untilPhase("second", v1alpha1.RunPhaseSucceeded)
-	if got := f.operations("disturbed"); !maps.Equal(got, want) {
-		t.Errorf("after %d kills the provider did %v, want %v", kills, got, want)
-	}
-	total := 0
-	for _, n := range want {
-		total += n
-	}
-	if n := f.upgrades()["disturbed"].Status.OperationCount; int(n) != total {
-		t.Errorf("the record counts %d operations, the provider %d", n, total)
-	}
-	f.wantsCleanNodes("disturbed")
 }
 
 // TestOneOfTwoProcessesWorks: of two processes on one hub one leads; the other takes over when that one stops.

@@ -257,11 +257,12 @@ func (r *reconciler) finish(ctx context.Context, u *v1alpha1.ClusterUpgrade, rel
 	return ctrl.Result{}, client.IgnoreNotFound(r.hub.Patch(ctx, u, client.MergeFrom(before)))
 }
 
-// result says when to look again: soon when an action failed, so that the failure is decided on; at the
-// provider's pace while operations run; at the decider's instant otherwise.
+// result says when to look again: soon when an action failed, so that the failure is decided on; at the provider's
+// pace while operations run and after anything was done, because what was done may show in no watch: a played member
+// has none, and a record that was not written brings no pass; at the decider's instant otherwise.
 func (r *reconciler) result(look *observe.Upgrade, d upgrade.Decision, now time.Time, failed bool) ctrl.Result {
 	next := d.NextLook
-	if len(d.Status.Operations) > 0 && look.Handle != nil {
+	if len(d.Status.Operations)+len(d.Actions) > 0 && look.Handle != nil {
 		if at := look.Handle.LookAgain(now); next.IsZero() || at.Before(next) {
 			next = at
 		}
