@@ -20,18 +20,21 @@ import (
 
 // controlling says what the controllers work on.
 type controlling struct {
-	config         *rest.Config
-	leaderElection bool
-	namespace      string
-	streams        genericiooptions.IOStreams
+	config  *rest.Config
+	leaders *controller.LeaderElection
+	streams genericiooptions.IOStreams
 }
 
 // controllers runs the controllers against a hub that is served elsewhere.
 func controllers(ctx context.Context, o cli.ControllerOptions) error {
 	klog.SetLogger(logTo(o.Streams.ErrOut, slog.LevelInfo))
-	return runControllers(ctx, controlling{
-		config: o.Config, leaderElection: o.LeaderElection, namespace: o.Namespace, streams: o.Streams,
-	})
+	c := controlling{config: o.Config, streams: o.Streams}
+	if o.LeaderElection {
+		c.leaders = &controller.LeaderElection{
+			Namespace: o.Namespace, LeaseDuration: o.LeaseDuration, RenewDeadline: o.RenewDeadline, RetryPeriod: o.RetryPeriod,
+		}
+	}
+	return runControllers(ctx, c)
 }
 
 // runControllers runs the controllers until the context ends.
@@ -40,7 +43,7 @@ func runControllers(ctx context.Context, c controlling) error {
 	ctrllog.SetLogger(log)
 	return controller.Run(ctx, c.config, controller.Options{
 		Openers: openers(), Clock: clock.RealClock{}, Log: log,
-		LeaderElection: c.leaderElection, LeaderElectionNamespace: c.namespace,
+		LeaderElection: c.leaders,
 	})
 }
 

@@ -28,6 +28,11 @@ func serve(ctx context.Context, o cli.ServeOptions) error {
 	defer stop()
 	done := make(chan error, 1)
 	go func() {
+		if o.NoControllers {
+			<-working.Done()
+			done <- nil
+			return
+		}
 		done <- runControllers(working, controlling{config: h.AdminConfig(), streams: o.Streams})
 	}()
 	admin := filepath.Join(o.DataDir, "admin.kubeconfig")

@@ -29,7 +29,16 @@ type Target struct {
 	Member member.Access
 	// Owner marks the nodes that this cluster upgrade cordons.
 	Owner string
+	// Leads says whether this process may change anything now; nil: it always may. It is asked before every change,
+	// because a process can stand still between any two of them for as long as it takes another one to take over.
+	Leads func() bool
 }
+
+// ErrNotLeading says that another process may be at work on the same, so that nothing was done. It is not a failure of
+// the work: who leads goes on with it.
+var ErrNotLeading = errors.New("this process does not lead any more")
+
+func (t Target) leads() bool { return t.Leads == nil || t.Leads() }
 
 // Outcome is what became of the actions.
 type Outcome struct {
@@ -43,13 +52,16 @@ type Outcome struct {
 }
 
 // Upgrade executes the actions of a cluster upgrade: first the changes of nodes and the operations in their
-// order, then the evictions side by side.
+// order, then the evictions side by side. What is left when this process does not lead any more is not done.
 func Upgrade(ctx context.Context, t Target, actions []upgrade.Action) Outcome {
 	out := Outcome{Started: map[string]*provider.Operation{}, Failures: map[string]error{}}
 	var mu sync.Mutex
 	var g errgroup.Group
 	g.SetLimit(parallelCalls)
 	for _, a := range actions {
+		if !t.leads() {
+			break
+		}
 		switch a.Kind {
 		case upgrade.ActionCordon, upgrade.ActionUncordon, upgrade.ActionQuarantine:
 			if err := changeNode(ctx, t, a); err != nil {
@@ -57,6 +69,9 @@ func Upgrade(ctx context.Context, t Target, actions []upgrade.Action) Outcome {
 			}
 		case upgrade.ActionEvict:
 			g.Go(func() error {
+				if !t.leads() {
+					return nil
+				}
 				err := evict(ctx, t, a)
 				mu.Lock()
 				defer mu.Unlock()
@@ -82,6 +97,9 @@ func Steer(ctx context.Context, t Target, outdated []string) error {
 	steerer, ok := t.Member.(member.Steerer)
 	if !ok {
 		return nil
+	}
+	if !t.leads() {
+		return ErrNotLeading
 	}
 	return steerer.Steer(ctx, t.Owner, outdated)
 }

@@ -266,3 +266,43 @@ func TestEvictionsGoSideBySide(t *testing.T) {
 		t.Errorf("%d evicted, %d refused, failures %v; want %d, 2 and that of n-7", out.Evicted, out.Refused, out.Failures, pods-3)
 	}
 }
+
+// TestNothingIsDoneWithoutTheLead: a process that stood still for so long that another one took over leaves what it was
+// about to do, also when it had done a part of it.
+func TestNothingIsDoneWithoutTheLead(t *testing.T) {
+	actions := []upgrade.Action{
+		{Kind: upgrade.ActionCordon, Node: "user-1"},
+		{Kind: upgrade.ActionAddNode, RequestKey: "u/1", Pool: "user", Version: "1.36.1"},
+		evict("web-1", "user-1"),
+	}
+	for name, tc := range map[string]struct {
+		leadsFor    int // so many changes
+		wantCordons int
+		wantKinds   []string
+		wantEvicted int32
+	}{
+		"it has lost it before":    {},
+		"it loses it at the start": {leadsFor: 1, wantCordons: 1},
+		"it loses it at the end":   {leadsFor: 2, wantCordons: 1, wantKinds: []string{"AddNode"}},
+		"it keeps it":              {leadsFor: 4, wantCordons: 1, wantKinds: []string{"AddNode"}, wantEvicted: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, asked := newLab("Sengu"), 0
+			l.Leads = func() bool {
+				asked++
+				return asked <= tc.leadsFor
+			}
+			out := act.Upgrade(t.Context(), l.Target, actions)
+			if got := l.kinds(); !slices.Equal(got, tc.wantKinds) || len(l.cordons(t)) != tc.wantCordons || out.Evicted != tc.wantEvicted {
+				t.Errorf("operations %v, cordons %v, %d evicted; want %v, %d and %d", got, l.cordons(t), out.Evicted, tc.wantKinds, tc.wantCordons, tc.wantEvicted)
+			}
+			if len(out.Failures) > 0 {
+				t.Errorf("failures %v: nothing failed", out.Failures)
+			}
+			l.Leads = func() bool { return false }
+			if err := act.Steer(t.Context(), l.Target, []string{"user-1"}); !errors.Is(err, act.ErrNotLeading) {
+				t.Errorf("steering without the lead: %v, want %v", err, act.ErrNotLeading)
+			}
+		})
+	}
+}

@@ -57,6 +57,8 @@ type ServeOptions struct {
 	BindAddress string
 	// Port to listen on; zero: the port of the last start, else one from the kernel.
 	Port int
+	// NoControllers serves the hub alone: the controllers run elsewhere.
+	NoControllers bool
 	// Streams to tell people on.
 	Streams genericiooptions.IOStreams
 }
@@ -69,6 +71,8 @@ type ControllerOptions struct {
 	LeaderElection bool
 	// Namespace of the lease for the leader election.
 	Namespace string
+	// LeaseDuration, RenewDeadline and RetryPeriod of the leader election.
+	LeaseDuration, RenewDeadline, RetryPeriod time.Duration
 	// Streams to tell people on.
 	Streams genericiooptions.IOStreams
 }

@@ -22,6 +22,7 @@ const shownDataDir = "~/.local/share/sengu"
 
 func (a *app) serveCommand() *cobra.Command {
 	o := ServeOptions{Streams: a.Streams}
+	var working bool
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a hub with its controllers in this process",
@@ -31,13 +32,20 @@ loopback address unless told otherwise. Ctrl-C ends it; the next start goes on w
   sengu serve
 
   # A hub elsewhere
-  sengu serve --data-dir /var/lib/sengu`,
+  sengu serve --data-dir /var/lib/sengu
+
+  # A hub alone; the controllers run as processes of their own
+  sengu serve --controllers=false`,
 		Args: args(),
-		RunE: func(c *cobra.Command, _ []string) error { return ended(c, ofThisMachine(a.Serve(c.Context(), o))) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.NoControllers = !working
+			return ended(c, ofThisMachine(a.Serve(c.Context(), o)))
+		},
 	}
 	c.Flags().StringVar(&o.DataDir, "data-dir", defaultDataDir(), "Directory with everything that the hub stores. Not set: $XDG_DATA_HOME/sengu.")
 	c.Flags().StringVar(&o.BindAddress, "bind-address", "127.0.0.1", "IP address to listen on.")
 	c.Flags().IntVar(&o.Port, "port", 0, "Port to listen on. 0: that of the last start, else any that is free.")
+	c.Flags().BoolVar(&working, "controllers", true, "Run the controllers, too. If false, 'sengu controller' has to do the work.")
 	c.Flags().Lookup("data-dir").DefValue = shownDataDir
 	return c
 }
@@ -48,7 +56,10 @@ func (a *app) controllerCommand() *cobra.Command {
 		Use:   "controller",
 		Short: "Run the controllers against a hub that is served elsewhere",
 		Long: `Run the controllers against a hub that is served elsewhere: any Kubernetes cluster with Sengu's kinds installed.
-Inside a cluster without a kubeconfig, that cluster is the hub.`,
+Inside a cluster without a kubeconfig, that cluster is the hub.
+
+Two of these on one hub need --leader-election: one of them works, and another one takes over when it is gone. The one
+that loses its lease ends with an error, so let something start it again.`,
 		Example: `  # Against the cluster of a kubeconfig
   sengu controller --kubeconfig hub.kubeconfig
 
@@ -58,7 +69,13 @@ Inside a cluster without a kubeconfig, that cluster is the hub.`,
 	}
 	c.Flags().BoolVar(&o.LeaderElection, "leader-election", false, "Work only while holding a lease, so that several of these can run.")
 	c.Flags().StringVar(&o.Namespace, "leader-election-namespace", "default", "Namespace of the lease.")
+	c.Flags().DurationVar(&o.LeaseDuration, "leader-election-lease-duration", 15*time.Second, "How long the others wait after the leader's last word before one takes over.")
+	c.Flags().DurationVar(&o.RenewDeadline, "leader-election-renew-deadline", 10*time.Second, "How long the leader tries to renew its lease before it gives up.")
+	c.Flags().DurationVar(&o.RetryPeriod, "leader-election-retry-period", 2*time.Second, "Time between two tries to get or renew the lease.")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := checkLease(o); err != nil {
+			return err
+		}
 		config, err := a.hubConfig(c.Context())
 		if err != nil {
 			return err
@@ -67,6 +84,21 @@ Inside a cluster without a kubeconfig, that cluster is the hub.`,
 		return ended(c, a.Controller(c.Context(), o))
 	}
 	return c
+}
+
+// checkLease refuses durations with which two could lead at once, or nobody for long. A lease keeps whole seconds.
+func checkLease(o ControllerOptions) error {
+	switch {
+	case o.RetryPeriod <= 0:
+		return usage("--leader-election-retry-period %s has to be more than 0", o.RetryPeriod)
+	case o.RenewDeadline < o.RetryPeriod*3/2:
+		return usage("--leader-election-renew-deadline %s has to be at least half as long again as --leader-election-retry-period %s", o.RenewDeadline, o.RetryPeriod)
+	case o.LeaseDuration <= o.RenewDeadline:
+		return usage("--leader-election-lease-duration %s has to be longer than --leader-election-renew-deadline %s: a leader has to give up before another one takes over", o.LeaseDuration, o.RenewDeadline)
+	case o.LeaseDuration%time.Second != 0:
+		return usage("--leader-election-lease-duration %s has to be whole seconds", o.LeaseDuration)
+	}
+	return nil
 }
 
 // ofThisMachine says that an error is about this machine's files and ports: were it read as one of a connection, the

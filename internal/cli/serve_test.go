@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/util/yaml"
@@ -29,11 +30,11 @@ func TestServeRunsUntilItIsInterrupted(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	r := s.run(ctx, "", "serve", "--data-dir", "/var/lib/sengu", "--port", "7443")
+	r := s.run(ctx, "", "serve", "--data-dir", "/var/lib/sengu", "--port", "7443", "--controllers=false")
 	if r.code != 0 || r.errOut != "" {
 		t.Errorf("Ctrl-C is the normal end, but the exit code is %d: %s", r.code, r.errOut)
 	}
-	if served.DataDir != "/var/lib/sengu" || served.Port != 7443 || served.BindAddress != "127.0.0.1" {
+	if served.DataDir != "/var/lib/sengu" || served.Port != 7443 || served.BindAddress != "127.0.0.1" || !served.NoControllers {
 		t.Errorf("it was served with %+v", served)
 	}
 }
@@ -85,11 +86,32 @@ func TestControllersGetTheHubOfTheKubeconfig(t *testing.T) {
 		given = o
 		return nil
 	}
-	s.must("controller --leader-election --leader-election-namespace " + s.namespace)
-	if given.Config.Host != hubtest.Hub(t).URL() || !given.LeaderElection || given.Namespace != s.namespace {
+	s.must("controller --leader-election --leader-election-lease-duration 30s --leader-election-namespace " + s.namespace)
+	if given.Config.Host != hubtest.Hub(t).URL() || !given.LeaderElection || given.Namespace != s.namespace ||
+		given.LeaseDuration != 30*time.Second || given.RenewDeadline != 10*time.Second || given.RetryPeriod != 2*time.Second {
 		t.Errorf("the controllers were given %s and %+v", given.Config.Host, given)
 	}
 	if r := s.do("controller extra"); r.code != 2 || !strings.Contains(r.errOut, `takes no arguments, and "extra" is too much`) {
 		t.Errorf("exit code %d: %s", r.code, r.errOut)
+	}
+}
+
+// TestALeaseThatDoesNotHold is refused: with it two processes could work at once.
+func TestALeaseThatDoesNotHold(t *testing.T) {
+	s := newSession(t)
+	s.config.Controller = func(context.Context, cli.ControllerOptions) error {
+		t.Error("the controllers were started")
+		return nil
+	}
+	for flags, want := range map[string]string{
+		"--leader-election-retry-period 0s":                                         "has to be more than 0",
+		"--leader-election-retry-period 8s":                                         "--leader-election-renew-deadline 10s has to be at least half as long again as --leader-election-retry-period 8s",
+		"--leader-election-renew-deadline 15s":                                      "--leader-election-lease-duration 15s has to be longer than --leader-election-renew-deadline 15s",
+		"--leader-election-lease-duration 10500ms":                                  "has to be whole seconds",
+		"--leader-election-lease-duration 5s --leader-election-renew-deadline 2.5s": "half as long again",
+	} {
+		if r := s.do("controller --leader-election " + flags); r.code != 2 || !strings.Contains(r.errOut, want) {
+			t.Errorf("%s: exit code %d, %q, want 2 and %q", flags, r.code, r.errOut, want)
+		}
 	}
 }

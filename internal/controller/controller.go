@@ -6,6 +6,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -51,10 +52,8 @@ type Options struct {
 	Namespace string
 	// Parallel passes of each controller; 0: 64 for cluster upgrades, 16 for clusters, 4 for runs, 2 for calendars.
 	Parallel int
-	// LeaderElection lets several processes share the work of one hub: one leads, the others wait.
-	LeaderElection bool
-	// LeaderElectionNamespace holds the lease.
-	LeaderElectionNamespace string
+	// LeaderElection lets several processes share the work of one hub; nil: this is the only one.
+	LeaderElection *LeaderElection
 	// MetricsAddress to serve Prometheus metrics on; empty: none.
 	MetricsAddress string
 	// OnStarted is called once, when the controllers' caches are filled. It may be nil.
@@ -76,7 +75,17 @@ func Scheme() *runtime.Scheme {
 func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	cfg = rest.CopyConfig(cfg)
 	cfg.QPS, cfg.Burst = hubQPS, hubBurst
-	mgr, err := ctrl.NewManager(cfg, managerOptions(o))
+	ctx, resign := context.WithCancelCause(ctx)
+	defer resign(nil)
+	mo, leads := managerOptions(o), func() bool { return true }
+	if o.LeaderElection != nil {
+		lock, err := elect(&mo, cfg, o, resign)
+		if err != nil {
+			return err
+		}
+		leads = lock.holds
+	}
+	mgr, err := ctrl.NewManager(cfg, mo)
 	if err != nil {
 		return fmt.Errorf("the hub at %s cannot be used: %w", cfg.Host, err)
 	}
@@ -90,22 +99,8 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	handles := observe.NewHandles(observe.HandlesConfig{
 		Secrets: mgr.GetAPIReader(), Openers: o.Openers, Members: members, Clock: o.Clock,
 	})
-	estimates := &observe.Estimates{}
 	upgradeChanges, clusterChanges := fanOut(ctx, memberChanges)
-	if err := cluster.Setup(mgr, cluster.Config{Handles: handles, Clock: o.Clock, Changes: clusterChanges, Parallel: orDefault(o.Parallel, 16), Backoff: backoff()}); err != nil {
-		return err
-	}
-	record := audit.New(audit.Config{Hub: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clock: o.Clock})
-	if err := clusterupgrade.Setup(mgr, clusterupgrade.Config{Handles: handles, Estimates: estimates, Clock: o.Clock, Changes: upgradeChanges, BeforeGone: record.UpgradeGoes, Parallel: orDefault(o.Parallel, 64), Backoff: backoff()}); err != nil {
-		return err
-	}
-	if err := upgraderun.Setup(mgr, upgraderun.Config{Clock: o.Clock, Estimates: estimates, BeforeGone: record.RunGoes, Parallel: orDefault(o.Parallel, 4), Backoff: backoff()}); err != nil {
-		return err
-	}
-	if err := record.Setup(mgr, orDefault(o.Parallel, 4), backoff()); err != nil {
-		return err
-	}
-	if err := calendar.Setup(mgr, calendar.Config{Clock: o.Clock, Parallel: orDefault(o.Parallel, 2), Backoff: backoff()}); err != nil {
+	if err := setUp(mgr, o, shared{handles, &observe.Estimates{}, leads, upgradeChanges, clusterChanges}); err != nil {
 		return err
 	}
 	if o.OnStarted != nil {
@@ -115,18 +110,67 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 			}
 		}()
 	}
-	return mgr.Start(ctx)
+	err = mgr.Start(ctx)
+	if errors.Is(context.Cause(ctx), ErrNotLeading) {
+		return ErrNotLeading
+	}
+	return err
+}
+
+// shared is what several controllers use.
+type shared struct {
+	handles                        *observe.Handles
+	estimates                      *observe.Estimates
+	leads                          func() bool
+	upgradeChanges, clusterChanges <-chan event.GenericEvent
+}
+
+// setUp registers every controller.
+func setUp(mgr ctrl.Manager, o Options, s shared) error {
+	record := audit.New(audit.Config{Hub: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clock: o.Clock})
+	for _, set := range []func() error{
+		func() error {
+			return cluster.Setup(mgr, cluster.Config{Handles: s.handles, Clock: o.Clock, Leads: s.leads, Changes: s.clusterChanges,
+				Parallel: orDefault(o.Parallel, 16), Backoff: backoff()})
+		},
+		func() error {
+			return clusterupgrade.Setup(mgr, clusterupgrade.Config{Handles: s.handles, Estimates: s.estimates, Clock: o.Clock, Leads: s.leads,
+				Changes: s.upgradeChanges, BeforeGone: record.UpgradeGoes, Parallel: orDefault(o.Parallel, 64), Backoff: backoff()})
+		},
+		func() error {
+			return upgraderun.Setup(mgr, upgraderun.Config{Clock: o.Clock, Leads: s.leads, Estimates: s.estimates, BeforeGone: record.RunGoes,
+				Parallel: orDefault(o.Parallel, 4), Backoff: backoff()})
+		},
+		func() error { return record.Setup(mgr, orDefault(o.Parallel, 4), backoff()) },
+		func() error {
+			return calendar.Setup(mgr, calendar.Config{Clock: o.Clock, Parallel: orDefault(o.Parallel, 2), Backoff: backoff()})
+		},
+	} {
+		if err := set(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// elect adds the leader election to the options of the manager.
+func elect(m *ctrl.Options, cfg *rest.Config, o Options, resign context.CancelCauseFunc) (*leadership, error) {
+	l := o.LeaderElection.withDefaults()
+	lock, err := newLeadership(cfg, l, o.Clock, resign)
+	if err != nil {
+		return nil, err
+	}
+	m.LeaderElection, m.LeaderElectionID, m.LeaderElectionReleaseOnCancel = true, leaseName, true
+	m.LeaderElectionResourceLockInterface = lock
+	m.LeaseDuration, m.RenewDeadline, m.RetryPeriod = &l.LeaseDuration, &l.RenewDeadline, &l.RetryPeriod
+	return lock, nil
 }
 
 func managerOptions(o Options) ctrl.Options {
 	m := ctrl.Options{
-		Scheme:                        Scheme(),
-		Logger:                        o.Log,
-		Metrics:                       metricsserver.Options{BindAddress: "0"},
-		LeaderElection:                o.LeaderElection,
-		LeaderElectionID:              "sengu-controller",
-		LeaderElectionNamespace:       o.LeaderElectionNamespace,
-		LeaderElectionReleaseOnCancel: true,
+		Scheme:  Scheme(),
+		Logger:  o.Log,
+		Metrics: metricsserver.Options{BindAddress: "0"},
 		// Several hubs live in one process in tests, each with controllers of the same names.
 		Controller: config.Controller{SkipNameValidation: new(true)},
 	}

@@ -34,7 +34,7 @@ func TestOneOfTwoProcessesWorks(t *testing.T) {
 	var stops [2]func() error
 	for i := range stops {
 		stops[i] = f.process(hubtest.Hub(t).AdminConfig(), func(o *controller.Options) {
-			o.LeaderElection, o.LeaderElectionNamespace = true, f.namespace
+			o.LeaderElection = &controller.LeaderElection{Namespace: f.namespace}
 			o.Openers["simulated"] = func(ctx context.Context, c *v1alpha1.Cluster, secret observe.SecretReader) (provider.Provider, error) {
 				opened[i].Add(1)
 				return f.open(ctx, c, secret)

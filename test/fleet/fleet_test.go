@@ -129,10 +129,10 @@ func (f *fleet) write(name string, content []byte) string {
 	return f.path(name)
 }
 
-// serve starts the hub with its controllers and waits until it is ready.
-func (f *fleet) serve() {
+// serve starts the hub, with its controllers unless flags say otherwise, and waits until it is ready.
+func (f *fleet) serve(flags ...string) {
 	f.t.Helper()
-	ready := f.start("serve", "--data-dir", f.path("hub"))
+	ready := f.start(append([]string{"serve", "--data-dir", f.path("hub")}, flags...)...)
 	select {
 	case line := <-ready:
 		if !strings.Contains(line, "The hub is ready") {

@@ -39,6 +39,8 @@ type Config struct {
 	Handles *observe.Handles
 	// Clock of the process.
 	Clock clock.PassiveClock
+	// Leads says whether this process may change anything now.
+	Leads func() bool
 	// Changes of members, with a Cluster of which only namespace and name are set.
 	Changes <-chan event.GenericEvent
 	// Parallel passes.
@@ -51,12 +53,13 @@ type reconciler struct {
 	hub     client.Client
 	handles *observe.Handles
 	clock   clock.PassiveClock
+	leads   func() bool
 	events  events.EventRecorder
 }
 
 // Setup registers the controller.
 func Setup(mgr ctrl.Manager, c Config) error {
-	r := &reconciler{hub: mgr.GetClient(), handles: c.Handles, clock: c.Clock, events: mgr.GetEventRecorder("sengu-cluster")}
+	r := &reconciler{hub: mgr.GetClient(), handles: c.Handles, clock: c.Clock, leads: c.Leads, events: mgr.GetEventRecorder("sengu-cluster")}
 	return ctrl.NewControllerManagedBy(mgr).Named("cluster").
 		For(&v1alpha1.Cluster{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, activeRunChanged()))).
 		WatchesRawSource(source.Channel(c.Changes, &handler.EnqueueRequestForObject{})).
@@ -75,6 +78,9 @@ func activeRunChanged() predicate.Predicate {
 
 // Reconcile looks at one cluster and writes down what it saw.
 func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if !r.leads() {
+		return ctrl.Result{RequeueAfter: time.Second}, nil
+	}
 	var c v1alpha1.Cluster
 	if err := r.hub.Get(ctx, req.NamespacedName, &c); err != nil {
 		if apierrors.IsNotFound(err) {

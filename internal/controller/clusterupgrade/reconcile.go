@@ -45,6 +45,8 @@ type Config struct {
 	Clock clock.PassiveClock
 	// Estimates of how long steps take.
 	Estimates *observe.Estimates
+	// Leads says whether this process may change anything now.
+	Leads func() bool
 	// Changes of members, with a Cluster of which only namespace and name are set.
 	Changes <-chan event.GenericEvent
 	// BeforeGone is called before a cluster upgrade vanishes, which it does only when this went well. It may be nil.
@@ -63,11 +65,12 @@ type reconciler struct {
 	events    events.EventRecorder
 	passes    *passes
 	goes      func(context.Context, *v1alpha1.ClusterUpgrade) error
+	leads     func() bool
 }
 
 // Setup registers the controller.
 func Setup(mgr ctrl.Manager, c Config) error {
-	r := &reconciler{hub: mgr.GetClient(), handles: c.Handles, estimates: c.Estimates, clock: c.Clock, passes: newPasses(), goes: c.BeforeGone,
+	r := &reconciler{hub: mgr.GetClient(), handles: c.Handles, estimates: c.Estimates, clock: c.Clock, leads: c.Leads, passes: newPasses(), goes: c.BeforeGone,
 		events: mgr.GetEventRecorder("sengu-clusterupgrade")}
 	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.ClusterUpgrade{}, indexByCluster, func(o client.Object) []string {
 		return []string{o.(*v1alpha1.ClusterUpgrade).Spec.Cluster}
@@ -113,6 +116,9 @@ func (r *reconciler) unfinished(ctx context.Context, which ...client.ListOption)
 
 // Reconcile makes one pass over one cluster upgrade.
 func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if !r.leads() {
+		return ctrl.Result{RequeueAfter: time.Second}, nil
+	}
 	var u v1alpha1.ClusterUpgrade
 	if err := r.hub.Get(ctx, req.NamespacedName, &u); err != nil {
 		r.passes.forget(req.NamespacedName)
@@ -169,7 +175,7 @@ func (r *reconciler) steer(ctx context.Context, look *observe.Upgrade, d upgrade
 	if look.Snapshot.Member == nil {
 		return nil
 	}
-	err := act.Steer(ctx, target(look), d.Outdated)
+	err := act.Steer(ctx, r.target(look), d.Outdated)
 	if err != nil {
 		ctrl.LoggerFrom(ctx).V(1).Info("nodes could not be marked as outdated", "reason", err.Error())
 	}
@@ -188,8 +194,8 @@ func rests(p v1alpha1.ClusterUpgradePhase) bool {
 	return false
 }
 
-func target(look *observe.Upgrade) act.Target {
-	return act.Target{Provider: look.Handle.Provider(), Member: look.Access, Owner: string(look.Snapshot.Upgrade.UID)}
+func (r *reconciler) target(look *observe.Upgrade) act.Target {
+	return act.Target{Provider: look.Handle.Provider(), Member: look.Access, Owner: string(look.Snapshot.Upgrade.UID), Leads: r.leads}
 }
 
 // ended says whether nothing more is done for this upgrade unless it is retried.
@@ -222,7 +228,7 @@ func (r *reconciler) act(ctx context.Context, key types.NamespacedName, look *ob
 	if len(actions) == 0 || look.Handle == nil {
 		return false
 	}
-	out := act.Upgrade(ctx, target(look), actions)
+	out := act.Upgrade(ctx, r.target(look), actions)
 	failures := map[string]upgrade.Problem{}
 	for k, err := range out.Failures {
 		failures[k] = *observe.Problem(err)

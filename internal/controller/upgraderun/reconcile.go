@@ -37,6 +37,8 @@ type Config struct {
 	Estimates *observe.Estimates
 	// BeforeGone is called before a run vanishes, which it does only when this went well. It may be nil.
 	BeforeGone func(context.Context, *v1alpha1.UpgradeRun) error
+	// Leads says whether this process may change anything now.
+	Leads func() bool
 	// Parallel passes.
 	Parallel int
 	// Backoff after errors.
@@ -49,6 +51,7 @@ const afterConflict = 20 * time.Millisecond
 type reconciler struct {
 	hub     client.Client
 	clock   clock.PassiveClock
+	leads   func() bool
 	events  events.EventRecorder
 	assumed *assumed
 	writes  *writes
@@ -60,7 +63,7 @@ type reconciler struct {
 
 // Setup registers the controller.
 func Setup(mgr ctrl.Manager, c Config) error {
-	r := &reconciler{hub: mgr.GetClient(), clock: c.Clock, assumed: newAssumed(), writes: newWrites(), turns: newTurns(),
+	r := &reconciler{hub: mgr.GetClient(), clock: c.Clock, leads: c.Leads, assumed: newAssumed(), writes: newWrites(), turns: newTurns(),
 		estimates: c.Estimates, goes: c.BeforeGone, events: mgr.GetEventRecorder("sengu-upgraderun")}
 	runsOfNamespace := handler.EnqueueRequestsFromMapFunc(r.unfinishedRuns)
 	return ctrl.NewControllerManagedBy(mgr).Named("upgraderun").
@@ -108,6 +111,9 @@ func (r *reconciler) unfinishedRuns(ctx context.Context, o client.Object) []ctrl
 
 // Reconcile makes one pass over one run.
 func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if !r.leads() {
+		return ctrl.Result{RequeueAfter: time.Second}, nil
+	}
 	var run v1alpha1.UpgradeRun
 	if err := r.hub.Get(ctx, req.NamespacedName, &run); err != nil {
 		r.assumed.forget(req.NamespacedName)
@@ -197,6 +203,9 @@ func (r *reconciler) act(ctx context.Context, run *v1alpha1.UpgradeRun, actions 
 	g.SetLimit(parallelActions)
 	for _, a := range actions {
 		g.Go(func() error {
+			if !r.leads() {
+				return act.ErrNotLeading
+			}
 			written, err := act.Run(ctx, r.hub, run, a)
 			if err != nil {
 				return fmt.Errorf("%s of %s in run %s: %w", a.Kind, a.Cluster, run.Name, err)
