@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"sengu.dev/sengu/api/v1alpha1"
 	"sengu.dev/sengu/config/crd"
@@ -28,7 +29,10 @@ import (
 	"sengu.dev/sengu/provider"
 )
 
-func TestMain(m *testing.M) { hubtest.Main(m, crd.FS, policies.FS) }
+func TestMain(m *testing.M) {
+	ctrllog.SetLogger(logr.Discard())
+	hubtest.Main(m, crd.FS, policies.FS)
+}
 
 // patience is how long a story may take; each needs a second or two.
 const patience = 60 * time.Second

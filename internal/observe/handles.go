@@ -86,7 +86,7 @@ func (s *Handles) Open(ctx context.Context, c *v1alpha1.Cluster) (*Handle, error
 	s.mu.Lock()
 	h := s.byID[key]
 	s.mu.Unlock()
-	if h != nil && h.uid == c.UID && h.gen == c.Generation && now.Sub(h.openedAt) < credentialsAge {
+	if h != nil && h.uid == c.UID && h.gen == c.Generation && !aged(h.openedAt, now, credentialsAge) {
 		return h, nil
 	}
 	kind := ProviderKind(c.Spec.Provider)

@@ -175,3 +175,20 @@ func refersTo(name, key string) func(*world) {
 }
 
 func key() types.NamespacedName { return types.NamespacedName{Namespace: namespace, Name: "c"} }
+
+// TestAnAnswerFromTheFuture: the clock was set back since the provider was asked. What it said does not count until that
+// hour has come again.
+func TestAnAnswerFromTheFuture(t *testing.T) {
+	w := newWorld(t)
+	w.look()
+	asked, opened := w.cloud.asked, w.opened
+	w.look()
+	if w.cloud.asked != asked || w.opened != opened {
+		t.Fatalf("asked %d times, opened %d times: the last answer is fresh, and this tells nothing", w.cloud.asked-asked, w.opened-opened)
+	}
+	w.clock.SetTime(w.clock.Now().Add(-24 * time.Hour))
+	w.look()
+	if w.cloud.asked != asked+1 || w.opened != opened+1 {
+		t.Errorf("asked %d times and opened %d times after the clock was set back, want once each", w.cloud.asked-asked, w.opened-opened)
+	}
+}

@@ -18,6 +18,7 @@ type described struct {
 	description *provider.Description
 	offers      *provider.Offers
 	operations  map[string]*provider.Operation
+	askedAt     time.Time
 	askAgain    time.Time
 	offersAt    time.Time
 	offersFor   string
@@ -41,7 +42,7 @@ func (h *Handle) Describe(ctx context.Context, now time.Time) (*provider.Descrip
 }
 
 func (h *Handle) describe(ctx context.Context, now time.Time) (*provider.Description, error) {
-	if h.described.description != nil && now.Before(h.described.askAgain) {
+	if h.described.description != nil && h.fresh(now) {
 		return h.described.description, nil
 	}
 	d, err := h.provider.Describe(ctx)
@@ -51,8 +52,14 @@ func (h *Handle) describe(ctx context.Context, now time.Time) (*provider.Descrip
 	}
 	h.described.description = d
 	h.described.operations = map[string]*provider.Operation{}
-	h.described.askAgain = h.LookAgain(now)
+	h.described.askedAt, h.described.askAgain = now, h.LookAgain(now)
 	return d, nil
+}
+
+// fresh says whether the last answer still counts. One from the future does not: the clock was set back, and the answer
+// would count until that future has come.
+func (h *Handle) fresh(now time.Time) bool {
+	return now.Before(h.described.askAgain) && !now.Before(h.described.askedAt)
 }
 
 // Offers returns what the cluster is offered, at most offersAge old and made for its present version.
@@ -63,7 +70,7 @@ func (h *Handle) Offers(ctx context.Context, now time.Time) (*provider.Offers, e
 	if h.described.description != nil {
 		version = h.described.description.ControlPlaneVersion
 	}
-	if h.described.offers != nil && h.described.offersFor == version && now.Sub(h.described.offersAt) < offersAge {
+	if h.described.offers != nil && h.described.offersFor == version && !aged(h.described.offersAt, now, offersAge) {
 		return h.described.offers, nil
 	}
 	o, err := h.provider.Offers(ctx)
@@ -74,11 +81,17 @@ func (h *Handle) Offers(ctx context.Context, now time.Time) (*provider.Offers, e
 	return o, nil
 }
 
+// aged says whether something is older than it may get, or from the future.
+func aged(at, now time.Time, most time.Duration) bool {
+	age := now.Sub(at)
+	return age < 0 || age >= most
+}
+
 // Operation looks at an operation; one that has ended is not asked for again.
 func (h *Handle) Operation(ctx context.Context, now time.Time, id string) (*provider.Operation, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if op := h.described.operations[id]; op != nil && (op.Done() || now.Before(h.described.askAgain)) {
+	if op := h.described.operations[id]; op != nil && (op.Done() || h.fresh(now)) {
 		return op, nil
 	}
 	op, err := h.provider.Operation(ctx, id)
@@ -92,10 +105,16 @@ func (h *Handle) Operation(ctx context.Context, now time.Time, id string) (*prov
 	return op, nil
 }
 
+// latestLook bounds how long a provider may want to be left alone, so that one with another idea of the time than this
+// machine is not forgotten.
+const latestLook = 15 * time.Minute
+
 // LookAgain is when it is worth asking the provider again.
 func (h *Handle) LookAgain(now time.Time) time.Time {
 	if p, ok := h.provider.(provider.Pacer); ok {
-		if next := p.LookAgain(now); next.After(now) {
+		if next := p.LookAgain(now); next.After(now.Add(latestLook)) {
+			return now.Add(latestLook)
+		} else if next.After(now) {
 			return next
 		}
 	}

@@ -26,6 +26,8 @@ type pass struct {
 	ids              map[string]string
 	evicted, refused int32
 	writtenAt        time.Time
+	// madeAt is when the last pass was made, and due when the next was wanted at the latest; zero: at an event.
+	madeAt, due time.Time
 	// inStatus are the counts that went into the status that is being written.
 	inStatus struct{ evicted, refused int32 }
 }
@@ -52,6 +54,27 @@ func (p *passes) failures(key types.NamespacedName) map[string]upgrade.Problem {
 	f := p.of(key).failures
 	p.of(key).failures = nil
 	return f
+}
+
+// awayAfter is how much later than wanted a look may come and still count as one that was made in time.
+const awayAfter = time.Minute
+
+// begin notes that a pass is made, and says whether nobody looked when it was wanted: this is the first pass of the
+// process, it comes late, or the clock was set.
+func (p *passes) begin(key types.NamespacedName, now time.Time) (away bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := p.of(key)
+	away = last.madeAt.IsZero() || now.Before(last.madeAt) || (!last.due.IsZero() && now.Sub(last.due) > awayAfter)
+	last.madeAt, last.due = now, time.Time{}
+	return away
+}
+
+// wanted notes when the next pass is wanted.
+func (p *passes) wanted(key types.NamespacedName, at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.of(key).due = at
 }
 
 func (p *passes) remember(key types.NamespacedName, failures map[string]upgrade.Problem, ids map[string]string, out act.Outcome) {

@@ -135,7 +135,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	look.Snapshot.Failures = r.passes.failures(req.NamespacedName)
+	look.Snapshot.Failures, look.Snapshot.Away = r.passes.failures(req.NamespacedName), r.passes.begin(req.NamespacedName, now)
 	d := upgrade.Decide(look.Snapshot, now)
 	if err := r.steer(ctx, look, d); err != nil && (d.ReleaseFinalizer || rests(d.Status.Phase)) {
 		// A safe point is reached only when no node keeps our mark.
@@ -157,7 +157,11 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if !written && (d.NextLook.IsZero() || d.NextLook.After(now.Add(progressEvery))) {
 		d.NextLook = now.Add(progressEvery)
 	}
-	return r.result(look, d, now, failed), nil
+	result := r.result(look, d, now, failed)
+	if result.RequeueAfter > 0 {
+		r.passes.wanted(req.NamespacedName, now.Add(result.RequeueAfter))
+	}
+	return result, nil
 }
 
 // look observes all that a pass decides on. How long things take is needed only where a window may be too short.
@@ -211,7 +215,7 @@ func (r *reconciler) write(ctx context.Context, u *v1alpha1.ClusterUpgrade, befo
 		return true, nil
 	}
 	key := client.ObjectKeyFromObject(u)
-	if onlyProgress(before, st) && now.Sub(r.passes.lastWrite(key)) < progressEvery {
+	if since := now.Sub(r.passes.lastWrite(key)); onlyProgress(before, st) && since >= 0 && since < progressEvery {
 		return false, nil
 	}
 	u.Status = st

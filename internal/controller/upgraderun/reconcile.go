@@ -179,7 +179,8 @@ func (r *reconciler) write(ctx context.Context, run *v1alpha1.UpgradeRun, st v1a
 		return time.Time{}, nil
 	}
 	key := client.ObjectKeyFromObject(run)
-	if due = r.writes.last(key).Add(progressEvery); due.After(now) && onlyProgress(run.Status, st) {
+	last := r.writes.last(key)
+	if due = last.Add(progressEvery); due.After(now) && !last.After(now) && onlyProgress(run.Status, st) {
 		return due, nil
 	}
 	before := run.Status

@@ -21,11 +21,13 @@ func Decide(s Snapshot, now time.Time) Decision {
 	if p.ended() {
 		return Decision{Status: *p.st, ReleaseFinalizer: s.Deleting}
 	}
+	p.rememberOnlyThePast()
 	p.begin()
 	if s.Cluster == nil {
 		p.withoutCluster()
 		return p.decision()
 	}
+	p.beginDrainsAnew()
 	p.settle()
 	if p.aim() == aimWork {
 		p.work()

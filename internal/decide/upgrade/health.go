@@ -65,12 +65,16 @@ func (p *pass) awaitHealth(s planned, timeoutReason string) progress {
 
 func (p *pass) await(s planned, reason, timeoutReason, missing string) progress {
 	deadline := p.step(s.name()).StartedAt.Add(verifyTimeout)
-	if !p.now.Before(deadline) {
+	if p.tooLate(deadline) {
 		p.fail(s.name(), timeoutReason, fmt.Sprintf("the cluster was not healthy within %s: %s", verifyTimeout, missing))
 		return failed
 	}
+	again := p.now.Add(pollEvery)
+	if deadline.Before(p.now) {
+		deadline = again // this first look after a while was not the last
+	}
 	p.waitFor(reason, missing, deadline)
-	p.lookAt(p.now.Add(pollEvery))
+	p.lookAt(again)
 	return waits
 }
 

@@ -86,7 +86,7 @@ func (p *pass) judgeYoung(r *renewal) {
 			continue
 		}
 		deadline := n.since.Add(r.nodeReadyTimeout)
-		if !p.now.Before(deadline) {
+		if p.tooLate(deadline) {
 			p.fail(r.step.name(), v1alpha1.ReasonNodeReadyTimeout,
 				fmt.Sprintf("new node %s of pool %s is not Ready after %s: look at the node and at what the provider says of it, then retry", n.name, r.pool.Name, r.nodeReadyTimeout))
 			return

@@ -37,6 +37,8 @@ type Snapshot struct {
 	Estimates *estimate.Model
 	// Failures of actions of the last pass, by request key (operations) or node name (cordons).
 	Failures map[string]Problem
+	// Away: nobody looked at this upgrade as early as was wanted. The process has just come up, or the clock was set.
+	Away bool
 	// Deleting: the upgrade is being deleted, so it must go to a safe point and release its finalizer.
 	Deleting bool
 }
