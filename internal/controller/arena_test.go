@@ -186,7 +186,8 @@ func (a *arena) roundTrip(generation int, next http.RoundTripper, r *http.Reques
 	var response *http.Response
 	err := life.change(r.Method+" "+what, func() (err error) {
 		name := tr.nameIn(r)
-		if response, err = next.RoundTrip(r); err == nil && response.StatusCode == http.StatusCreated {
+		if response, err = next.RoundTrip(r); err == nil && //nolint:bodyclose // the caller closes it, or it is closed below
+			response.StatusCode == http.StatusCreated {
 			tr.noteCreated(what + " " + name)
 		}
 		return err

@@ -30,6 +30,7 @@ func (c *settable) set(ahead time.Duration) { c.offset.Store(int64(ahead)) }
 // TestTheClockIsSet in the middle of a drain, of an operation, and of a soak: the run comes to its end, and nothing counts
 // that nobody saw.
 func TestTheClockIsSet(t *testing.T) {
+	t.Parallel()
 	const day = 24 * time.Hour
 	operating := func(f *fleet) {
 		until(f, "to-1-37-prod-1", &v1alpha1.ClusterUpgrade{}, "in an operation", func(u *v1alpha1.ClusterUpgrade) bool { return len(u.Status.Operations) > 0 })
@@ -57,6 +58,7 @@ func TestTheClockIsSet(t *testing.T) {
 		"forward in a soak":       {when: soaking, to: day, wantLeft: soak - 2*time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			f := newFleet(t)
 			f.stop()
 			clock := &settable{}

@@ -21,10 +21,6 @@ import (
 
 func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name} }
 
-func selecting(env string) *metav1.LabelSelector {
-	return &metav1.LabelSelector{MatchLabels: map[string]string{"env": env}}
-}
-
 // remove asks for a deletion. Who waits for its end must know that nobody creates another of the name at once.
 func (f *fleet) remove(name string, o client.Object) {
 	f.t.Helper()

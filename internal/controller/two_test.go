@@ -106,6 +106,7 @@ func (f *fleet) holder(before string) string {
 
 // TestASecondProcessTakesOver in the middle of a run when the first is gone without having released its lease.
 func TestASecondProcessTakesOver(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		happens func(*rival)
 		wantEnd bool // the first ends by itself
@@ -114,6 +115,7 @@ func TestASecondProcessTakesOver(t *testing.T) {
 		"the first is cut off from the hub": {happens: func(r *rival) { r.noHub.Store(true) }, wantEnd: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			f := newFleet(t)
 			f.stop()
 			first := f.compete()

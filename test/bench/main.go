@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command bench measures what the documentation claims and prints it as Markdown: the drain against kubectl and
-// against the computed lower bound, a fleet through the embedded hub, single decisions, calendars and forecasts.
+// against the computed lower bound, a fleet through the embedded hub, how soon it moves on after a kill, single
+// decisions, calendars and forecasts.
 package main
 
 import (
@@ -26,6 +27,7 @@ import (
 	"sengu.dev/sengu/test/bench/drain"
 	"sengu.dev/sengu/test/bench/fleet"
 	"sengu.dev/sengu/test/bench/forecast"
+	"sengu.dev/sengu/test/bench/resume"
 )
 
 // benchmark is one part of the page.
@@ -37,7 +39,14 @@ type benchmark struct {
 func main() {
 	klog.SetLogger(logr.Discard())
 	ctrllog.SetLogger(logr.Discard())
-	only := flag.String("only", "decide,calendar,forecast,fleet,drain", "which benchmarks to run")
+	if len(os.Args) == 4 && os.Args[1] == resume.ChildArgument {
+		if err := resume.Child(context.Background(), os.Args[2], os.Args[3], os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	only := flag.String("only", "decide,calendar,forecast,fleet,resume,drain", "which benchmarks to run")
 	out := flag.String("out", "", "file to write the page to; default: standard output")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -62,6 +71,10 @@ func run(ctx context.Context, only []string, out string) error {
 		}},
 		{"fleet", "A fleet", func(ctx context.Context) (string, error) {
 			r, err := fleet.Run(ctx, fleet.Default(os.Stderr))
+			return r.Markdown(), err
+		}},
+		{"resume", "After a kill", func(ctx context.Context) (string, error) {
+			r, err := resume.Run(ctx, resume.Default(self, os.Stderr))
 			return r.Markdown(), err
 		}},
 		{"drain", "The drain", func(ctx context.Context) (string, error) {
@@ -91,8 +104,8 @@ func run(ctx context.Context, only []string, out string) error {
 // introduction is the page's beginning: how to repeat it, and where it was measured.
 const introduction = `# Benchmarks
 
-    make bench                                        # all of it: about 20 minutes on two cores
-    bin/sengu-bench -only drain                       # one part: decide, calendar, forecast, fleet or drain
+    make bench                                        # all of it: about 25 minutes on two cores
+    bin/sengu-bench -only drain                       # one part: decide, calendar, forecast, fleet, resume or drain
     bin/sengu-bench -out docs/benchmarks.md           # this page anew
 
 What is compared was measured in one run, one after the other, on the same machine and with the same limits: ratios count,

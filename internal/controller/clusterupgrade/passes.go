@@ -70,11 +70,14 @@ func (p *passes) begin(key types.NamespacedName, now time.Time) (away bool) {
 	return away
 }
 
-// wanted notes when the next pass is wanted.
-func (p *passes) wanted(key types.NamespacedName, at time.Time) {
+// wanted notes after how long the next pass is wanted; 0: at an event.
+func (p *passes) wanted(key types.NamespacedName, now time.Time, after time.Duration) {
+	if after <= 0 {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.of(key).due = at
+	p.of(key).due = now.Add(after)
 }
 
 func (p *passes) remember(key types.NamespacedName, failures map[string]upgrade.Problem, ids map[string]string, out act.Outcome) {

@@ -30,9 +30,7 @@ func TestWhetherSomebodyLooked(t *testing.T) {
 			if !p.begin(key, start) {
 				t.Error("nobody looked before the first pass of a process")
 			}
-			if tc.wanted > 0 {
-				p.wanted(key, start.Add(tc.wanted))
-			}
+			p.wanted(key, start, tc.wanted)
 			if got := p.begin(key, start.Add(tc.next)); got != tc.wantAway {
 				t.Errorf("away: %t, want %t", got, tc.wantAway)
 			}

@@ -153,14 +153,12 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if d.ReleaseFinalizer || ended(&u) {
 		return r.finish(ctx, &u, d.ReleaseFinalizer)
 	}
-	failed := r.act(ctx, req.NamespacedName, look, d.Actions)
+	soon := r.act(ctx, req.NamespacedName, look, d.Actions)
 	if !written && (d.NextLook.IsZero() || d.NextLook.After(now.Add(progressEvery))) {
 		d.NextLook = now.Add(progressEvery)
 	}
-	result := r.result(look, d, now, failed)
-	if result.RequeueAfter > 0 {
-		r.passes.wanted(req.NamespacedName, now.Add(result.RequeueAfter))
-	}
+	result := r.result(look, d, now, soon)
+	r.passes.wanted(req.NamespacedName, now, result.RequeueAfter)
 	return result, nil
 }
 
@@ -227,7 +225,9 @@ func (r *reconciler) write(ctx context.Context, u *v1alpha1.ClusterUpgrade, befo
 	return true, nil
 }
 
-// act executes the actions, remembers what the next pass needs to know, and says whether one failed.
+// act executes the actions, remembers what the next pass needs to know, and says whether that pass is wanted at once:
+// something failed, or what was asked for has ended already, as after a restart, when all that was under way is asked for
+// again.
 func (r *reconciler) act(ctx context.Context, key types.NamespacedName, look *observe.Upgrade, actions []upgrade.Action) bool {
 	if len(actions) == 0 || look.Handle == nil {
 		return false
@@ -238,14 +238,16 @@ func (r *reconciler) act(ctx context.Context, key types.NamespacedName, look *ob
 		failures[k] = *observe.Problem(err)
 	}
 	ids := map[string]string{}
+	ended := false
 	for k, op := range out.Started {
 		ids[k] = op.ID
+		ended = ended || op.Done()
 	}
 	r.passes.remember(key, failures, ids, out)
 	if len(out.Started) > 0 {
 		look.Handle.Touch()
 	}
-	return len(out.Failures) > 0
+	return ended || len(out.Failures) > 0
 }
 
 // finish releases the cluster and, when asked, the finalizer.
@@ -267,17 +269,17 @@ func (r *reconciler) finish(ctx context.Context, u *v1alpha1.ClusterUpgrade, rel
 	return ctrl.Result{}, client.IgnoreNotFound(r.hub.Patch(ctx, u, client.MergeFrom(before)))
 }
 
-// result says when to look again: soon when an action failed, so that the failure is decided on; at the provider's
-// pace while operations run and after anything was done, because what was done may show in no watch: a played member
-// has none, and a record that was not written brings no pass; at the decider's instant otherwise.
-func (r *reconciler) result(look *observe.Upgrade, d upgrade.Decision, now time.Time, failed bool) ctrl.Result {
+// result says when to look again: soon when an action failed or has ended already, so that this is decided on; at the
+// provider's pace while operations run and after anything was done, because what was done may show in no watch (a played
+// member has none, and a record that was not written brings no pass); at the decider's instant otherwise.
+func (r *reconciler) result(look *observe.Upgrade, d upgrade.Decision, now time.Time, soon bool) ctrl.Result {
 	next := d.NextLook
 	if len(d.Status.Operations)+len(d.Actions) > 0 && look.Handle != nil {
 		if at := look.Handle.LookAgain(now); next.IsZero() || at.Before(next) {
 			next = at
 		}
 	}
-	if failed {
+	if soon {
 		// A short breath: the watch of our own write comes first, and the pass is made on it.
 		return ctrl.Result{RequeueAfter: 50 * time.Millisecond}
 	}
