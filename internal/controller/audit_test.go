@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -95,6 +96,49 @@ func TestEachDecisionIsRecorded(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("recorded is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// severed is the way to the hub of a process that is killed at one of its writes: before the write reaches the hub, or
+// before its answer reaches the process. Nothing gets through afterwards.
+type severed struct {
+	next   http.RoundTripper
+	left   atomic.Int64 // writes until then
+	answer bool         // the write still gets through, and its answer does not
+	once   sync.Once
+	killed chan struct{}
+}
+
+// RoundTrip sends a request.
+func (s *severed) RoundTrip(r *http.Request) (*http.Response, error) {
+	if s.left.Load() <= 0 {
+		return nil, errKilled
+	}
+	if r.Method == http.MethodGet || s.left.Add(-1) > 0 {
+		return s.next.RoundTrip(r)
+	}
+	if s.answer {
+		if response, err := s.next.RoundTrip(r); err == nil {
+			_ = response.Body.Close()
+		}
+	}
+	s.once.Do(func() { close(s.killed) })
+	return nil, errKilled
+}
+
+// killedAt runs a process until its n-th write.
+func (f *fleet) killedAt(n int64, answer bool) {
+	f.t.Helper()
+	s := &severed{answer: answer, killed: make(chan struct{})}
+	s.left.Store(n)
+	cfg := rest.CopyConfig(hubtest.Hub(f.t).AdminConfig())
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { s.next = next; return s })
+	stop := f.process(cfg, nil)
+	defer func() { _ = stop() }() // it cannot end well: it was cut off
+	select {
+	case <-s.killed:
+	case <-time.After(patience):
+		f.t.Fatalf("the process has not written %d times", n)
 	}
 }
 

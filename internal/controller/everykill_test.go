@@ -43,12 +43,12 @@ type personStep struct {
 	do   func(context.Context, *trial) error
 }
 
-// moment is what a step of a provider takes.
-const moment = 60 * time.Millisecond
+// aMoment is what a step of a provider takes.
+const aMoment = 60 * time.Millisecond
 
 func simulatedCluster(style string, nodes int32, change func(*v1alpha1.SimulatedProvider)) v1alpha1.SimulatedProvider {
 	c := v1alpha1.SimulatedProvider{Version: "1.36.1", NodeStyle: style, Nodes: nodes,
-		ControlPlaneDuration: &metav1.Duration{Duration: moment}, NodeDuration: &metav1.Duration{Duration: moment}}
+		ControlPlaneDuration: &metav1.Duration{Duration: aMoment}, NodeDuration: &metav1.Duration{Duration: aMoment}}
 	if change != nil {
 		change(&c)
 	}

@@ -171,7 +171,7 @@ func (p *pass) wait(reason, message string) {
 // newWait makes a wait that keeps the since of the same wait before.
 func (p *pass) newWait(before *v1alpha1.Waiting, reason, message string, until time.Time) *v1alpha1.Waiting {
 	w := &v1alpha1.Waiting{Reason: reason, Message: cut(message, 1024), Since: p.instant()}
-	if before != nil && before.Reason == reason {
+	if before != nil && before.Reason == reason && (before.Since == nil || !before.Since.After(p.now)) {
 		w.Since = before.Since
 	}
 	if !until.IsZero() {

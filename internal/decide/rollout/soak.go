@@ -114,7 +114,8 @@ func (p *pass) counted(s *stage, problem string) time.Duration {
 		return counted
 	}
 	gap := p.now.Sub(s.st.SoakCountedAt.Time)
-	if gap > soakGap && !p.s.Watched {
+	// A gap that is long was seen by nobody, and one from the future is a clock that was set back.
+	if (gap > soakGap || gap < -soakLook) && !p.s.Watched {
 		s.st.SoakState = v1alpha1.SoakStateInterrupted // begin to count anew from here
 		return counted
 	}

@@ -149,6 +149,25 @@ func TestStories(t *testing.T) {
 			},
 			want: v1alpha1.RunPhaseSucceeded,
 		},
+		"a soak goes on when the clock is set back": {
+			strategy: func() *v1alpha1.UpgradeStrategySpec {
+				s := order("staging")
+				s.Stages[0].Soak = soak(10 * time.Minute)
+				return s
+			},
+			envs: []string{"staging"},
+			story: func(w *world) {
+				w.settle()
+				for i := range 14 {
+					if w.now = w.now.Add(time.Minute); i == 4 {
+						w.note("the clock is set back by a day")
+						w.now = w.now.Add(-24 * time.Hour)
+					}
+					w.decide()
+				}
+			},
+			want: v1alpha1.RunPhaseSucceeded,
+		},
 		"gates stay closed until they are passed": {
 			strategy: func() *v1alpha1.UpgradeStrategySpec {
 				s := order("staging", "production")
