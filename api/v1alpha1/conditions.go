@@ -20,6 +20,8 @@ const (
 	ConditionSucceeded = "Succeeded"
 	// ConditionDrainBlocked on a ClusterUpgrade: a drain waits for a PodDisruptionBudget.
 	ConditionDrainBlocked = "DrainBlocked"
+	// ConditionNotificationsDelivered on a Fleet: the receivers of its notifications take what they are told.
+	ConditionNotificationsDelivered = "NotificationsDelivered"
 )
 
 // Reasons of Clusters. The same word appears in conditions, events, metric labels and the CLI.
@@ -216,6 +218,26 @@ const (
 	ReasonInvalidNodeRollout = "InvalidNodeRollout"
 )
 
+// Reasons of notifications of a Fleet.
+const (
+	// ReasonDelivered: no receiver has refused what it was told last.
+	ReasonDelivered = "Delivered"
+	// ReasonNoNotifications: the fleet tells nobody.
+	ReasonNoNotifications = "NoNotifications"
+	// ReasonInvalidReceiver: the URL, the signing key or the Authorization header in a Secret cannot be used.
+	ReasonInvalidReceiver = "InvalidReceiver"
+	// ReasonReceiverUnreachable: the receiver does not answer, or its certificate is not trusted.
+	ReasonReceiverUnreachable = "ReceiverUnreachable"
+	// ReasonReceiverRefused: the receiver refuses what it is told: the URL or the credentials are wrong.
+	ReasonReceiverRefused = "ReceiverRefused"
+	// ReasonReceiverBusy: the receiver asks to be told later.
+	ReasonReceiverBusy = "ReceiverBusy"
+	// ReasonDeliveryFailed: a message could not be made or sent for a reason that is a mistake in Sengu.
+	ReasonDeliveryFailed = "DeliveryFailed"
+	// ReasonReceiverFailed: the receiver has an error of its own.
+	ReasonReceiverFailed = "ReceiverFailed"
+)
+
 // Reasons why a pod cannot be evicted now.
 const (
 	// ReasonBudgetExhausted: its PodDisruptionBudget allows no disruption now.
@@ -258,6 +280,12 @@ const (
 	AnnotationCordonedBy = "sengu.dev/cordoned-by"
 	// AnnotationQuarantined on a member's node: why it was left cordoned on purpose.
 	AnnotationQuarantined = "sengu.dev/quarantined"
+	// AnnotationTold on an UpgradeRun, ClusterUpgrade or Gate: which notifications were told of what.
+	AnnotationTold = "sengu.dev/told"
+	// AnnotationTraced on an UpgradeRun or ClusterUpgrade: which of its spans were exported.
+	AnnotationTraced = "sengu.dev/traced"
+	// AnnotationTestNotification on a Fleet: the name of a notification to test, a slash, and a word of one's own.
+	AnnotationTestNotification = "sengu.dev/test-notification"
 	// FinalizerSafePoint keeps a run or cluster upgrade until what is in flight is at a safe point.
 	FinalizerSafePoint = "sengu.dev/safe-point"
 )

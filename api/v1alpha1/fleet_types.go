@@ -27,13 +27,47 @@ type FleetSpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=8
 	CalendarRefs []LocalObjectReference `json:"calendarRefs,omitempty"`
+
+	// notifications tell people and machines of what happens to runs.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Notifications []Notification `json:"notifications,omitempty"`
+}
+
+// FleetStatus is how the settings of the fleet fare.
+type FleetStatus struct {
+	// observedGeneration is the spec's generation that this status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// notifications say how each fares.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Notifications []NotificationStatus `json:"notifications,omitempty"`
+
+	// notificationTest answers the last test that was asked for.
+	// +optional
+	NotificationTest *NotificationTest `json:"notificationTest,omitempty"`
+
+	// conditions are NotificationsDelivered.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
 // Fleet holds the settings of the fleet in its namespace. There is at most one, named fleet; without it nothing is
 // limited beyond the runs.
 // +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
 // +kubebuilder:resource:path=fleets,categories=sengu
 // +kubebuilder:printcolumn:name="Concurrency",type=string,JSONPath=`.spec.maxConcurrency`
+// +kubebuilder:printcolumn:name="Notifications",type=string,JSONPath=`.status.conditions[?(@.type=="NotificationsDelivered")].reason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name == 'fleet'",message="the settings of a fleet are named fleet: there is one in a namespace"
 type Fleet struct {
@@ -46,6 +80,10 @@ type Fleet struct {
 	// spec holds for every run of the fleet.
 	// +optional
 	Spec FleetSpec `json:"spec,omitempty,omitzero"`
+
+	// status is how the settings fare.
+	// +optional
+	Status FleetStatus `json:"status,omitempty,omitzero"`
 }
 
 // FleetList is a list of Fleets.
