@@ -137,7 +137,7 @@ admin.kubeconfig of a hub in the default data directory, and ~/.kube/config when
 	root.SetFlagErrorFunc(flagError)
 	a.globalFlags(root)
 	root.AddCommand(
-		a.clusterCommand(), a.runCommand(), a.strategyCommand(), a.whyCommand(), a.gateCommand(), a.forecastCommand(), a.auditCommand(), a.importCommand(), a.calendarCommand(),
+		a.clusterCommand(), a.runCommand(), a.strategyCommand(), a.whyCommand(), a.gateCommand(), a.forecastCommand(), a.auditCommand(), a.importCommand(), a.calendarCommand(), a.fleetCommand(),
 		a.serveCommand(), a.controllerCommand(), a.hubCommand(), a.versionCommand(),
 	)
 	root.InitDefaultHelpCmd()

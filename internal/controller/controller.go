@@ -28,6 +28,7 @@ import (
 	"sengu.dev/sengu/internal/controller/calendar"
 	"sengu.dev/sengu/internal/controller/cluster"
 	"sengu.dev/sengu/internal/controller/clusterupgrade"
+	"sengu.dev/sengu/internal/controller/notification"
 	"sengu.dev/sengu/internal/controller/upgraderun"
 	"sengu.dev/sengu/internal/member"
 	"sengu.dev/sengu/internal/observe"
@@ -101,6 +102,9 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	})
 	upgradeChanges, clusterChanges := fanOut(ctx, memberChanges)
 	if err := setUp(mgr, o, shared{handles, &observe.Estimates{}, leads, upgradeChanges, clusterChanges}); err != nil {
+		return err
+	}
+	if err := notification.Setup(mgr, notification.Config{Clock: o.Clock, Secrets: mgr.GetAPIReader(), Backoff: backoff}); err != nil {
 		return err
 	}
 	if o.OnStarted != nil {
