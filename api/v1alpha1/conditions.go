@@ -218,6 +218,31 @@ const (
 	ReasonInvalidNodeRollout = "InvalidNodeRollout"
 )
 
+// Reasons of events that no condition has. Events have the words of phases and of the other reasons too, and
+// StageRunning, StageSoaking, StageWaiting, StageSucceeded, StageFailed and StageSkipped for the phases of stages.
+const (
+	// ReasonGatePassed: a gate is open.
+	ReasonGatePassed = "GatePassed"
+	// ReasonGateRefused: a person or the evidence said no.
+	ReasonGateRefused = "GateRefused"
+	// ReasonGateSkipped: a person skipped a gate.
+	ReasonGateSkipped = "GateSkipped"
+	// ReasonSoakDone: there was enough healthy time, or a person skipped the rest.
+	ReasonSoakDone = "SoakDone"
+	// ReasonResumed: a paused run goes on.
+	ReasonResumed = "Resumed"
+	// ReasonRetried: what has failed is tried again.
+	ReasonRetried = "Retried"
+	// ReasonStepSucceeded: a step that changes the cluster is done.
+	ReasonStepSucceeded = "StepSucceeded"
+	// ReasonDrainMoves: a drain that was blocked moves again.
+	ReasonDrainMoves = "DrainMoves"
+	// ReasonNodeQuarantined: a node could not be drained in its time and is left cordoned.
+	ReasonNodeQuarantined = "NodeQuarantined"
+	// ReasonControlPlaneVersion: the control plane of a cluster has another version than before.
+	ReasonControlPlaneVersion = "ControlPlaneVersion"
+)
+
 // Reasons of notifications of a Fleet.
 const (
 	// ReasonDelivered: no receiver has refused what it was told last.

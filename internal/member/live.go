@@ -198,7 +198,7 @@ func (l *live) serve(s *session) {
 	l.mu.Lock()
 	l.session, l.problem = s, nil
 	l.mu.Unlock()
-	l.config.Log.V(1).Info("member can be used", "member", l.key)
+	l.config.Log.V(1).Info("member can be used", "cluster", l.key)
 	l.notifier.touch()
 }
 
@@ -209,7 +209,7 @@ func (l *live) setProblem(err error) {
 	l.problem = err
 	l.mu.Unlock()
 	if fresh {
-		l.config.Log.Info("member cannot be used", "member", l.key, "code", provider.CodeOf(err))
+		l.config.Log.Info("member cannot be used", "cluster", l.key, "reason", provider.CodeOf(err))
 		l.notifier.touch()
 	}
 }

@@ -138,7 +138,7 @@ func (l *live) dropRequest(s *session, p *corev1.Pod) {
 	}
 	l.spawn(func() {
 		if err := l.deleteRequest(l.ctx, p); err != nil {
-			l.config.Log.Error(err, "an eviction request is left over", "member", l.key, "namespace", p.Namespace, "name", requestName(p))
+			l.config.Log.Error(err, "an eviction request is left over", "cluster", l.key, "namespace", p.Namespace, "request", requestName(p))
 		}
 	})
 }
@@ -156,7 +156,7 @@ func (l *live) withdrawRequests(ctx context.Context, node string) {
 		}
 		l.evictions.forget(string(p.UID))
 		if err := l.deleteRequest(ctx, p); err != nil {
-			l.config.Log.Error(err, "an eviction request is left over", "member", l.key, "namespace", p.Namespace, "name", requestName(p))
+			l.config.Log.Error(err, "an eviction request is left over", "cluster", l.key, "namespace", p.Namespace, "request", requestName(p))
 		}
 	}
 }

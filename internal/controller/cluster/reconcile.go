@@ -101,7 +101,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		if err := r.hub.Status().Patch(ctx, &c, client.MergeFrom(before)); err != nil {
 			return ctrl.Result{}, client.IgnoreNotFound(err)
 		}
-		emit(r.events, before, &c)
+		emit(ctx, r.events, before, &c)
 	}
 	return ctrl.Result{RequeueAfter: next}, nil
 }

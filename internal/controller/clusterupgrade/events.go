@@ -3,37 +3,70 @@
 package clusterupgrade
 
 import (
+	"context"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
 
 	"sengu.dev/sengu/api/v1alpha1"
+	"sengu.dev/sengu/internal/controller/herald"
 )
 
-// emit tells what changed for a person: phases, steps that ended, and drains that are blocked.
-func emit(r events.EventRecorder, u *v1alpha1.ClusterUpgrade, before v1alpha1.ClusterUpgradeStatus) {
-	emitSteps(r, u, before)
-	if u.Status.Phase != before.Phase {
-		emitPhase(r, u)
+// emit tells what changed for a person: phases, steps that ended, drains that are blocked, nodes that are left behind.
+func emit(ctx context.Context, r events.EventRecorder, u *v1alpha1.ClusterUpgrade, before v1alpha1.ClusterUpgradeStatus) {
+	h := herald.New(ctx, r, u, "Upgrade")
+	emitSteps(h, u, before)
+	if before.Attempt > 0 && u.Status.Attempt > before.Attempt {
+		h.Normal(v1alpha1.ReasonRetried, "cluster %s is tried again from the first step that is not finished: this is attempt %d", u.Spec.Cluster, u.Status.Attempt)
 	}
-	is, was := u.Status.Waiting, before.Waiting
-	if is != nil && is.Reason == v1alpha1.ReasonDrainBlocked && (was == nil || was.Reason != is.Reason) {
-		r.Eventf(u, nil, corev1.EventTypeWarning, is.Reason, "Drain", "%s", is.Message)
+	if u.Status.Phase != before.Phase {
+		emitPhase(h, u)
+	}
+	emitDrain(herald.New(ctx, r, u, "Drain"), u, before)
+}
+
+// emitDrain goes by what is waited for: the condition names each budget, and changes with every node.
+func emitDrain(h *herald.Herald, u *v1alpha1.ClusterUpgrade, before v1alpha1.ClusterUpgradeStatus) {
+	is, was := blocked(u.Status.Waiting), blocked(before.Waiting)
+	switch {
+	case is && !was:
+		h.Warning(v1alpha1.ReasonDrainBlocked, "%s", u.Status.Waiting.Message)
+	case was && !is && u.Status.Phase == v1alpha1.ClusterUpgradePhaseRunning:
+		h.Normal(v1alpha1.ReasonDrainMoves, "the drain in cluster %s moves again", u.Spec.Cluster)
+	}
+	known := quarantined(before.NodePools)
+	for node := range quarantined(u.Status.NodePools) {
+		if !known[node] {
+			h.Warning(v1alpha1.ReasonNodeQuarantined, "node %s of cluster %s could not be drained in its time and is left cordoned", node, u.Spec.Cluster)
+		}
 	}
 }
 
-func emitPhase(r events.EventRecorder, u *v1alpha1.ClusterUpgrade) {
+func blocked(w *v1alpha1.Waiting) bool { return w != nil && w.Reason == v1alpha1.ReasonDrainBlocked }
+
+func quarantined(pools []v1alpha1.NodePoolProgress) map[string]bool {
+	nodes := map[string]bool{}
+	for _, p := range pools {
+		for _, n := range p.Draining {
+			if n.State == "Quarantined" {
+				nodes[n.Name] = true
+			}
+		}
+	}
+	return nodes
+}
+
+func emitPhase(h *herald.Herald, u *v1alpha1.ClusterUpgrade) {
 	switch u.Status.Phase {
 	case v1alpha1.ClusterUpgradePhaseFailed:
-		r.Eventf(u, nil, corev1.EventTypeWarning, eventReason(u.Status.Reason), "Upgrade", "%s", u.Status.Message)
+		h.Warning(eventReason(u.Status.Reason), "%s", u.Status.Message)
 	case "":
 	default:
-		r.Eventf(u, nil, corev1.EventTypeNormal, string(u.Status.Phase), "Upgrade", "cluster %s: %s", u.Spec.Cluster, u.Status.Phase)
+		h.Normal(string(u.Status.Phase), "cluster %s: %s", u.Spec.Cluster, u.Status.Phase)
 	}
 }
 
-func emitSteps(r events.EventRecorder, u *v1alpha1.ClusterUpgrade, before v1alpha1.ClusterUpgradeStatus) {
+func emitSteps(h *herald.Herald, u *v1alpha1.ClusterUpgrade, before v1alpha1.ClusterUpgradeStatus) {
 	was := map[string]v1alpha1.StepResult{}
 	for _, s := range before.Steps {
 		was[s.Name] = s.Result
@@ -45,7 +78,7 @@ func emitSteps(r events.EventRecorder, u *v1alpha1.ClusterUpgrade, before v1alph
 		// That a step began, or looked and found all well, is in the record; an event for each would be half of what the
 		// hub stores.
 		if s.Result == v1alpha1.StepResultSucceeded && changesCluster(s.Name) {
-			r.Eventf(u, nil, corev1.EventTypeNormal, "StepSucceeded", "Upgrade", "step %s succeeded", s.Name)
+			h.Normal(v1alpha1.ReasonStepSucceeded, "step %s succeeded", s.Name)
 		}
 	}
 }

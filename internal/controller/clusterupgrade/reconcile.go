@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -55,6 +56,8 @@ type Config struct {
 	Parallel int
 	// Backoff after errors.
 	Backoff workqueue.TypedRateLimiter[ctrl.Request]
+	// Metrics to tell of cluster upgrades in; nil: none.
+	Metrics prometheus.Registerer
 }
 
 type reconciler struct {
@@ -66,12 +69,19 @@ type reconciler struct {
 	passes    *passes
 	goes      func(context.Context, *v1alpha1.ClusterUpgrade) error
 	leads     func() bool
+	// durations of what has ended.
+	durations *durations
 }
 
 // Setup registers the controller.
 func Setup(mgr ctrl.Manager, c Config) error {
-	r := &reconciler{hub: mgr.GetClient(), handles: c.Handles, estimates: c.Estimates, clock: c.Clock, leads: c.Leads, passes: newPasses(), goes: c.BeforeGone,
+	r := &reconciler{hub: mgr.GetClient(), handles: c.Handles, estimates: c.Estimates, clock: c.Clock, leads: c.Leads, passes: newPasses(), durations: newDurations(c.Metrics), goes: c.BeforeGone,
 		events: mgr.GetEventRecorder("sengu-clusterupgrade")}
+	if c.Metrics != nil {
+		if err := c.Metrics.Register(&collector{hub: r.hub, clock: c.Clock, elected: mgr.Elected()}); err != nil {
+			return err
+		}
+	}
 	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.ClusterUpgrade{}, indexByCluster, func(o client.Object) []string {
 		return []string{o.(*v1alpha1.ClusterUpgrade).Spec.Cluster}
 	})
@@ -150,6 +160,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	r.durations.observe(look, &stored, &u.Status)
 	if d.ReleaseFinalizer || ended(&u) {
 		return r.finish(ctx, &u, d.ReleaseFinalizer)
 	}
@@ -179,7 +190,7 @@ func (r *reconciler) steer(ctx context.Context, look *observe.Upgrade, d upgrade
 	}
 	err := act.Steer(ctx, r.target(look), d.Outdated)
 	if err != nil {
-		ctrl.LoggerFrom(ctx).V(1).Info("nodes could not be marked as outdated", "reason", err.Error())
+		ctrl.LoggerFrom(ctx).V(1).Info("nodes could not be marked as outdated", "error", err.Error())
 	}
 	if errors.Is(err, provider.ErrRejected) {
 		return nil
@@ -221,7 +232,7 @@ func (r *reconciler) write(ctx context.Context, u *v1alpha1.ClusterUpgrade, befo
 		return false, fmt.Errorf("the record of %s could not be written: %w", u.Name, err)
 	}
 	r.passes.written(key, now)
-	emit(r.events, u, before)
+	emit(ctx, r.events, u, before)
 	return true, nil
 }
 

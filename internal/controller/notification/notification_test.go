@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -55,9 +56,7 @@ func newInbox(t *testing.T) *inbox {
 		defer i.mu.Unlock()
 		i.asked++
 		if i.status >= 300 {
-			for k, v := range i.header {
-				w.Header()[k] = v
-			}
+			maps.Copy(w.Header(), i.header)
 			w.WriteHeader(i.status)
 			return
 		}

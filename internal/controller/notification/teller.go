@@ -227,9 +227,10 @@ func (t *teller[T]) tell(ctx context.Context, l letter, s message.Subject, again
 			again.note(at)
 			return done
 		}
-		err := t.deliver(ctx, l.to.Notification, l.to.fleet, message.Of(f, s))
+		m := message.Of(f, s)
+		err := t.deliver(ctx, l.to.Notification, l.to.fleet, m)
 		at, news := t.lanes.leave(l.to.key(), err, t.clock.Now(), l.to.pace())
-		t.log(ctx, l.to, f, err)
+		t.log(ctx, l.to, m, err)
 		if news {
 			t.wake(l.to.fleet)
 		}
@@ -243,8 +244,8 @@ func (t *teller[T]) tell(ctx context.Context, l letter, s message.Subject, again
 }
 
 // log tells whoever runs Sengu what was told. Errors of this package hold no secret.
-func (o *office) log(ctx context.Context, to receiver, f message.Fact, err error) {
-	log := ctrl.LoggerFrom(ctx).WithValues("notification", to.Name, "event", f.Event)
+func (o *office) log(ctx context.Context, to receiver, m message.Message, err error) {
+	log := ctrl.LoggerFrom(ctx).WithValues("notification", to.Name, "event", m.Event, "run", m.Run, "cluster", m.Cluster)
 	if err != nil {
 		log.Info("a receiver was not told", "reason", problem(err).Code, "message", problem(err).Message)
 		return

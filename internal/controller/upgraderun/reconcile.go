@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -43,6 +44,8 @@ type Config struct {
 	Parallel int
 	// Backoff after errors.
 	Backoff workqueue.TypedRateLimiter[ctrl.Request]
+	// Metrics to tell of runs in; nil: none.
+	Metrics prometheus.Registerer
 }
 
 // afterConflict is how long the watch of what changed may take.
@@ -65,6 +68,11 @@ type reconciler struct {
 func Setup(mgr ctrl.Manager, c Config) error {
 	r := &reconciler{hub: mgr.GetClient(), clock: c.Clock, leads: c.Leads, assumed: newAssumed(), writes: newWrites(), turns: newTurns(),
 		estimates: c.Estimates, goes: c.BeforeGone, events: mgr.GetEventRecorder("sengu-upgraderun")}
+	if c.Metrics != nil {
+		if err := c.Metrics.Register(&collector{hub: r.hub, clock: c.Clock, elected: mgr.Elected()}); err != nil {
+			return err
+		}
+	}
 	runsOfNamespace := handler.EnqueueRequestsFromMapFunc(r.unfinishedRuns)
 	return ctrl.NewControllerManagedBy(mgr).Named("upgraderun").
 		For(&v1alpha1.UpgradeRun{}).
@@ -189,7 +197,7 @@ func (r *reconciler) write(ctx context.Context, run *v1alpha1.UpgradeRun, st v1a
 		return time.Time{}, fmt.Errorf("the record of run %s could not be written: %w", run.Name, err)
 	}
 	r.writes.note(key, now)
-	emit(r.events, run, before)
+	emit(ctx, r.events, run, before)
 	return time.Time{}, nil
 }
 
