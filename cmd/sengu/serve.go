@@ -18,7 +18,8 @@ import (
 // serve runs a hub with its controllers until the context ends or one of them dies.
 func serve(ctx context.Context, o cli.ServeOptions) error {
 	h, err := hub.Start(ctx, hub.Config{
-		DataDir: o.DataDir, BindAddress: o.BindAddress, Port: o.Port, CRDs: crd.FS, Policies: policies.FS, Log: logTo(o.Streams.ErrOut, slog.LevelWarn),
+		DataDir: o.DataDir, BindAddress: o.BindAddress, Port: o.Port, CRDs: crd.FS, Policies: policies.FS,
+		Log: logTo(o.Streams.ErrOut, o.Telemetry.LogFormat, max(o.Telemetry.LogLevel, slog.LevelWarn)),
 	})
 	if err != nil {
 		return err
@@ -33,7 +34,7 @@ func serve(ctx context.Context, o cli.ServeOptions) error {
 			done <- nil
 			return
 		}
-		done <- runControllers(working, controlling{config: h.AdminConfig(), streams: o.Streams})
+		done <- runControllers(working, controlling{config: h.AdminConfig(), telemetry: o.Telemetry, streams: o.Streams})
 	}()
 	admin := filepath.Join(o.DataDir, "admin.kubeconfig")
 	fmt.Fprintf(o.Streams.Out, "The hub is ready at %s\n  kubectl --kubeconfig %s get clusters.sengu.dev\n", h.URL(), admin)

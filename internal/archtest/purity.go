@@ -8,8 +8,7 @@ import (
 )
 
 // pureFolders decide on data they are given.
-var pureFolders = []string{"internal/decide", "internal/importer", "internal/view", "internal/preflight", "internal/diagnose"}
-var pureFolders = []string{"internal/decide", "internal/view", "internal/preflight", "internal/diagnose", "internal/notify/message"}
+var pureFolders = []string{"internal/decide", "internal/importer", "internal/view", "internal/preflight", "internal/diagnose", "internal/notify/message"}
 
 // impure packages reach outside, keep time, wait, or draw lots. Subfolders count too, except those in pureParts.
 var impure = []string{

@@ -59,6 +59,8 @@ type ServeOptions struct {
 	Port int
 	// NoControllers serves the hub alone: the controllers run elsewhere.
 	NoControllers bool
+	// Telemetry of the controllers.
+	Telemetry Telemetry
 	// Streams to tell people on.
 	Streams genericiooptions.IOStreams
 }
@@ -73,6 +75,8 @@ type ControllerOptions struct {
 	Namespace string
 	// LeaseDuration, RenewDeadline and RetryPeriod of the leader election.
 	LeaseDuration, RenewDeadline, RetryPeriod time.Duration
+	// Telemetry of the controllers.
+	Telemetry Telemetry
 	// Streams to tell people on.
 	Streams genericiooptions.IOStreams
 }

@@ -43,6 +43,20 @@ func TestAPersonLooksAtTheFleet(t *testing.T) {
 	if r := s.do("fleet test-notification opps"); r.code != 1 || !strings.Contains(r.errOut, `there is no notification "opps"`) || !strings.Contains(r.errOut, "it has ops") {
 		t.Errorf("exit code %d: %s", r.code, r.errOut)
 	}
+}
+
+// TestATestIsWaitedFor: until the controllers have answered, with the exit code of their answer.
+func TestATestIsWaitedFor(t *testing.T) {
+	s := newSession(t)
+	err := s.client().Create(t.Context(), &v1alpha1.Fleet{
+		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.FleetName, Namespace: s.namespace},
+		Spec: v1alpha1.FleetSpec{Notifications: []v1alpha1.Notification{
+			{Name: "ops", Type: v1alpha1.NotificationSlack, URLSecretRef: v1alpha1.SecretKeyReference{Name: "ops", Key: "url"}},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for answer, want := range map[string]struct {
 		code int
 		text string

@@ -37,10 +37,14 @@ loopback address unless told otherwise. Ctrl-C ends it; the next start goes on w
   # A hub alone; the controllers run as processes of their own
   sengu serve --controllers=false`,
 		Args: args(),
-		RunE: func(c *cobra.Command, _ []string) error {
-			o.NoControllers = !working
-			return ended(c, ofThisMachine(a.Serve(c.Context(), o)))
-		},
+	}
+	check := telemetryFlags(c, &o.Telemetry)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := check(); err != nil {
+			return err
+		}
+		o.NoControllers = !working
+		return ended(c, ofThisMachine(a.Serve(c.Context(), o)))
 	}
 	c.Flags().StringVar(&o.DataDir, "data-dir", defaultDataDir(), "Directory with everything that the hub stores. Not set: $XDG_DATA_HOME/sengu.")
 	c.Flags().StringVar(&o.BindAddress, "bind-address", "127.0.0.1", "IP address to listen on.")
@@ -72,7 +76,11 @@ that loses its lease ends with an error, so let something start it again.`,
 	c.Flags().DurationVar(&o.LeaseDuration, "leader-election-lease-duration", 15*time.Second, "How long the others wait after the leader's last word before one takes over.")
 	c.Flags().DurationVar(&o.RenewDeadline, "leader-election-renew-deadline", 10*time.Second, "How long the leader tries to renew its lease before it gives up.")
 	c.Flags().DurationVar(&o.RetryPeriod, "leader-election-retry-period", 2*time.Second, "Time between two tries to get or renew the lease.")
+	check := telemetryFlags(c, &o.Telemetry)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := check(); err != nil {
+			return err
+		}
 		if err := checkLease(o); err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -29,6 +30,7 @@ import (
 	"sengu.dev/sengu/internal/controller/cluster"
 	"sengu.dev/sengu/internal/controller/clusterupgrade"
 	"sengu.dev/sengu/internal/controller/notification"
+	"sengu.dev/sengu/internal/controller/trace"
 	"sengu.dev/sengu/internal/controller/upgraderun"
 	"sengu.dev/sengu/internal/member"
 	"sengu.dev/sengu/internal/observe"
@@ -57,6 +59,10 @@ type Options struct {
 	LeaderElection *LeaderElection
 	// MetricsAddress to serve Prometheus metrics on; empty: none.
 	MetricsAddress string
+	// TracesEndpoint is the full URL to export the traces of runs to, by OTLP over HTTP; empty: none.
+	TracesEndpoint string
+	// Version of this binary, as traces name it.
+	Version string
 	// OnStarted is called once, when the controllers' caches are filled. It may be nil.
 	OnStarted func()
 }
@@ -101,10 +107,8 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 		Secrets: mgr.GetAPIReader(), Openers: o.Openers, Members: members, Clock: o.Clock,
 	})
 	upgradeChanges, clusterChanges := fanOut(ctx, memberChanges)
-	if err := setUp(mgr, o, shared{handles, &observe.Estimates{}, leads, upgradeChanges, clusterChanges}); err != nil {
-		return err
-	}
-	if err := notification.Setup(mgr, notification.Config{Clock: o.Clock, Secrets: mgr.GetAPIReader(), Backoff: backoff}); err != nil {
+	metrics := prometheus.NewRegistry()
+	if err := setUp(mgr, o, shared{handles, &observe.Estimates{}, leads, metrics, upgradeChanges, clusterChanges}); err != nil {
 		return err
 	}
 	if o.OnStarted != nil {
@@ -126,6 +130,7 @@ type shared struct {
 	handles                        *observe.Handles
 	estimates                      *observe.Estimates
 	leads                          func() bool
+	metrics                        *prometheus.Registry
 	upgradeChanges, clusterChanges <-chan event.GenericEvent
 }
 
@@ -139,22 +144,40 @@ func setUp(mgr ctrl.Manager, o Options, s shared) error {
 		},
 		func() error {
 			return clusterupgrade.Setup(mgr, clusterupgrade.Config{Handles: s.handles, Estimates: s.estimates, Clock: o.Clock, Leads: s.leads,
-				Changes: s.upgradeChanges, BeforeGone: record.UpgradeGoes, Parallel: orDefault(o.Parallel, 64), Backoff: backoff()})
+				Changes: s.upgradeChanges, BeforeGone: record.UpgradeGoes, Metrics: s.metrics,
+				Parallel: orDefault(o.Parallel, 64), Backoff: backoff()})
 		},
 		func() error {
 			return upgraderun.Setup(mgr, upgraderun.Config{Clock: o.Clock, Leads: s.leads, Estimates: s.estimates, BeforeGone: record.RunGoes,
-				Parallel: orDefault(o.Parallel, 4), Backoff: backoff()})
+				Metrics: s.metrics, Parallel: orDefault(o.Parallel, 4), Backoff: backoff()})
 		},
 		func() error { return record.Setup(mgr, orDefault(o.Parallel, 4), backoff()) },
 		func() error {
 			return calendar.Setup(mgr, calendar.Config{Clock: o.Clock, Parallel: orDefault(o.Parallel, 2), Backoff: backoff()})
 		},
+		func() error {
+			return notification.Setup(mgr, notification.Config{Clock: o.Clock, Secrets: mgr.GetAPIReader(), Backoff: backoff, Metrics: s.metrics})
+		},
+		func() error { return tellOutside(mgr, o, s.metrics) },
 	} {
 		if err := set(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// tellOutside exports traces and serves metrics, where somebody asks for them.
+func tellOutside(mgr ctrl.Manager, o Options, metrics *prometheus.Registry) error {
+	if o.TracesEndpoint != "" {
+		if err := trace.Setup(mgr, trace.Config{Endpoint: o.TracesEndpoint, Version: o.Version, Clock: o.Clock, Metrics: metrics, Backoff: backoff}); err != nil {
+			return err
+		}
+	}
+	if o.MetricsAddress == "" {
+		return nil
+	}
+	return serveMetrics(mgr, o.MetricsAddress, metrics)
 }
 
 // elect adds the leader election to the options of the manager.
@@ -180,9 +203,6 @@ func managerOptions(o Options) ctrl.Options {
 	}
 	// Nobody reads who wrote which field here, and it is a third of every object.
 	m.Cache.DefaultTransform = cache.TransformStripManagedFields()
-	if o.MetricsAddress != "" {
-		m.Metrics.BindAddress = o.MetricsAddress
-	}
 	if o.Namespace != "" {
 		m.Cache.DefaultNamespaces = oneNamespace(o.Namespace)
 	}
