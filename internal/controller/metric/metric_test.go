@@ -3,6 +3,7 @@
 package metric
 
 import (
+	"cmp"
 	"os"
 	"regexp"
 	"slices"
@@ -76,10 +77,8 @@ func TestAlertRules(t *testing.T) {
 					t.Errorf("the summary names the label %s, which the expression has not", l[1])
 				}
 			}
-			if r.For != "" {
-				if _, err := metricsql.DurationValue(r.For, 0); err != nil {
-					t.Error(err)
-				}
+			if _, err := metricsql.DurationValue(cmp.Or(r.For, "0s"), 0); err != nil {
+				t.Error(err)
 			}
 			if !slices.Contains([]string{"critical", "warning", "info"}, r.Labels["severity"]) || r.Annotations["summary"] == "" || r.Annotations["description"] == "" {
 				t.Errorf("labels %v, annotations %v", r.Labels, r.Annotations)
