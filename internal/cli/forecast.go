@@ -15,7 +15,6 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"sengu.dev/sengu/api/v1alpha1"
-	"sengu.dev/sengu/internal/decide/estimate"
 	"sengu.dev/sengu/internal/decide/simulate"
 	"sengu.dev/sengu/internal/observe"
 	"sengu.dev/sengu/internal/view"
@@ -116,14 +115,12 @@ func (a *app) forecast(ctx context.Context, f *forecastFlags, name string) (*sim
 	if f.from != "" && run.Status.Resolved != nil {
 		return nil, usage("--from does not go with run %s, which has begun: leave it out, and the forecast goes on from now", run.Name)
 	}
-	ahead, err := observe.LookAhead(ctx, h, run)
+	snapshot, err := observe.LookAhead(ctx, h, run)
 	if err != nil {
 		return nil, err
 	}
 	return simulate.Make(simulate.Input{
-		Snapshot: ahead.Snapshot, From: from, Percentile: simulate.Percentile(f.percentile), ApproveAfter: f.approveAfter,
-		Model:   estimate.Learn(ahead.History, ahead.Snapshot.Clusters),
-		Windows: simulate.NewFleet(ahead.Calendars, ahead.Fleet, from, 0),
+		Snapshot: snapshot, From: from, Percentile: simulate.Percentile(f.percentile), ApproveAfter: f.approveAfter,
 	}), nil
 }
 

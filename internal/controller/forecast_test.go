@@ -17,7 +17,6 @@ import (
 
 	"sengu.dev/sengu/api/v1alpha1"
 	"sengu.dev/sengu/internal/controller"
-	"sengu.dev/sengu/internal/decide/estimate"
 	"sengu.dev/sengu/internal/decide/simulate"
 	"sengu.dev/sengu/internal/hub/hubtest"
 	"sengu.dev/sengu/internal/observe"
@@ -159,11 +158,11 @@ func TestTheForecastIsWhatHappens(t *testing.T) {
 	spec.Stages[0].Groups[0].MaxConcurrency = new(intstr.FromInt32(1))
 	run := &v1alpha1.UpgradeRun{ObjectMeta: metav1.ObjectMeta{Name: "to-1-37", Namespace: p.namespace},
 		Spec: v1alpha1.UpgradeRunSpec{Target: v1alpha1.UpgradeTarget{Kubernetes: "1.37"}, Strategy: spec}}
-	ahead, err := observe.LookAhead(context.Background(), p, run)
+	snapshot, err := observe.LookAhead(context.Background(), p, run)
 	if err != nil {
 		t.Fatal(err)
 	}
-	forecast := simulate.Make(simulate.Input{Snapshot: ahead.Snapshot, From: begin, Model: estimate.Learn(ahead.History, ahead.Snapshot.Clusters)})
+	forecast := simulate.Make(simulate.Input{Snapshot: snapshot, From: begin})
 	if forecast.ExpectedEnd.P50 == nil {
 		t.Fatalf("the forecast has no end: %s %+v", forecast.Refused, forecast.Blockers)
 	}

@@ -35,6 +35,19 @@ func (e *Estimates) Of(ctx context.Context, hub client.Reader, fleet string, now
 	if l, ok := e.byFleet[fleet]; ok && now.Sub(l.at) < learnEvery && !now.Before(l.at) {
 		return l.model, nil
 	}
+	model, err := learn(ctx, hub, fleet)
+	if err != nil {
+		return nil, err
+	}
+	if e.byFleet == nil {
+		e.byFleet = map[string]learned{}
+	}
+	e.byFleet[fleet] = learned{model, now}
+	return model, nil
+}
+
+// learn how long steps take from what every run has done to the clusters of a fleet.
+func learn(ctx context.Context, hub client.Reader, fleet string) (*estimate.Model, error) {
 	var upgrades v1alpha1.ClusterUpgradeList
 	if err := hub.List(ctx, &upgrades, client.InNamespace(fleet), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
@@ -43,12 +56,7 @@ func (e *Estimates) Of(ctx context.Context, hub client.Reader, fleet string, now
 	if err := hub.List(ctx, &clusters, client.InNamespace(fleet), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
-	model := estimate.Learn(pointers(upgrades.Items), pointers(clusters.Items))
-	if e.byFleet == nil {
-		e.byFleet = map[string]learned{}
-	}
-	e.byFleet[fleet] = learned{model, now}
-	return model, nil
+	return estimate.Learn(pointers(upgrades.Items), pointers(clusters.Items)), nil
 }
 
 func pointers[T any](items []T) []*T {

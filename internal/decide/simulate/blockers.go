@@ -19,7 +19,7 @@ import (
 // BlockerKind is a kind of what stops or delays a run.
 type BlockerKind string
 
-// The kinds of blockers. The first six stop the run unless somebody acts; the others say what was assumed, or delay it.
+// The kinds of blockers. The first four stop the run unless somebody acts; the others say what was assumed, or delay it.
 const (
 	// BlockerFailed: more clusters failed than allowed.
 	BlockerFailed BlockerKind = "Failed"
@@ -29,7 +29,7 @@ const (
 	BlockerWindow BlockerKind = "Window"
 	// BlockerHorizon: the run ends later than the forecast looks.
 	BlockerHorizon BlockerKind = "Horizon"
-	// BlockerGate: a gate cannot open by itself.
+	// BlockerGate: a gate that is approved stays closed until clusters are mended, and they are assumed to be.
 	BlockerGate BlockerKind = "Gate"
 	// BlockerApproval: people must approve.
 	BlockerApproval BlockerKind = "Approval"
@@ -101,16 +101,11 @@ func (n *notes) estimated(c *v1alpha1.Cluster, steps []estimate.Step) {
 }
 
 func (n *notes) tooLong(cluster string, w *hours, s *estimate.Step, horizon time.Time) {
-	if w.problem != "" {
-		note(&n.windows, w.problem+", so no window is open", cluster)
+	if problem := w.calendars.Problem(); problem != "" {
+		note(&n.windows, problem+", so no window is open", cluster)
 		return
 	}
 	note(&n.windows, fmt.Sprintf("no window of at least %s before %s", s.Part.P90, instant(horizon)), cluster)
-}
-
-func (n *notes) approval(g *v1alpha1.Gate, at time.Time) {
-	n.found = append(n.found, Blocker{Kind: BlockerApproval, Where: placeOf(g), From: new(at),
-		Message: fmt.Sprintf("gate %s needs an approval: it is assumed to be given at %s", placeOf(g), instant(at))})
 }
 
 func providerOf(c *v1alpha1.Cluster) string {
@@ -143,24 +138,12 @@ func (p *player) blockers() []Blocker {
 
 // freezes are those that begin before a cluster that they hold has ended.
 func (p *player) freezes() []Blocker {
-	held := map[Freeze]int{}
-	for name, w := range p.windows {
-		c := p.told[name]
-		for _, f := range w.freezes {
-			if f.To.After(p.in.From) && (c == nil || c.End == nil || c.End.After(f.From)) && !f.From.After(p.horizon) {
-				held[f]++
-			}
-		}
-	}
 	var out []Blocker
-	for f, n := range held {
-		if !f.From.Before(p.now) {
-			continue
-		}
+	for f, n := range p.heldBy() {
 		zone := p.in.From.Location()
-		out = append(out, Blocker{Kind: BlockerFreeze, Where: f.Calendar, Clusters: n, From: new(f.From), To: new(f.To),
-			Message: fmt.Sprintf("freeze %q of calendar %s holds %s from %s to %s", f.Reason, f.Calendar, countOf(n, "cluster"),
-				instant(f.From.In(zone)), instant(f.To.In(zone)))})
+		from, to := time.Unix(f.from, 0).In(zone), time.Unix(f.to, 0).In(zone)
+		out = append(out, Blocker{Kind: BlockerFreeze, Where: f.calendar, Clusters: n, From: new(from), To: new(to),
+			Message: fmt.Sprintf("freeze %q of calendar %s holds %s from %s to %s", f.reason, f.calendar, countOf(n, "cluster"), instant(from), instant(to))})
 	}
 	slices.SortFunc(out, func(a, b Blocker) int { return cmp.Or(a.From.Compare(*b.From), strings.Compare(a.Message, b.Message)) })
 	return out

@@ -36,20 +36,17 @@ func (p Percentile) of(d estimate.Duration) time.Duration {
 // Horizon is how far a forecast looks ahead when nobody says how far.
 const Horizon = 366 * 24 * time.Hour
 
-// Input of a forecast. Nothing in it is changed.
+// Input of a forecast. Nothing in it is changed, but for what its calendars remember: they serve one forecast at a time.
 type Input struct {
-	// Snapshot of the run as it is now. A run that does not exist yet has an empty record.
+	// Snapshot of the run as it is now, with the calendars and the estimates. A run that does not exist yet has an
+	// empty record.
 	Snapshot rollout.Snapshot
-	// Model of durations; nil: the defaults.
-	Model *estimate.Model
 	// From which instant the forecast begins.
 	From time.Time
 	// Percentile that the timeline is told with; empty: P50.
 	Percentile Percentile
-	// ApproveAfter is how long people take to approve once they are asked.
+	// ApproveAfter is how long people take to approve once the run has come to a gate.
 	ApproveAfter time.Duration
-	// Windows in which work is done; nil: always.
-	Windows *Fleet
 	// Horizon after From, beyond which nothing is told; zero: Horizon.
 	Horizon time.Duration
 	// Exact makes fleets of any size be played cluster by cluster.
@@ -134,6 +131,7 @@ type Pause struct {
 func Make(in Input) *Forecast {
 	in.Percentile = cmp.Or(in.Percentile, P50)
 	in.Horizon = cmp.Or(in.Horizon, Horizon)
+	in.Snapshot.Calendars.Expand(in.From, in.From.Add(in.Horizon+month))
 	other := in
 	other.Percentile = P90
 	if in.Percentile == P90 {

@@ -15,6 +15,7 @@ import (
 
 	"sengu.dev/sengu/api/v1alpha1"
 	"sengu.dev/sengu/internal/decide/rollout"
+	"sengu.dev/sengu/internal/decide/windows"
 )
 
 // epoch is when every forecast begins: a Monday.
@@ -69,7 +70,7 @@ func (s *scene) cluster(name string) *v1alpha1.Cluster {
 
 // calendars are given to the fleet.
 func (s *scene) calendars(all ...*v1alpha1.MaintenanceCalendar) {
-	s.Windows = NewFleet(all, nil, s.From, s.Horizon)
+	s.Snapshot.Calendars = windows.Read(all)
 }
 
 // nightly is open from a time of the day in UTC on, every day.
@@ -181,14 +182,14 @@ func TestForecasts(t *testing.T) {
 				"Verification: gate staging/all/proof needs proof by a verification: it is assumed to pass at once",
 			},
 		},
-		"nothing begins outside the window": {
+		"nothing begins outside the window, and who has none goes before": {
 			envs: []string{"production", "production"},
 			change: func(s *scene) {
 				s.cluster("production-1").Spec.CalendarRef = &v1alpha1.LocalObjectReference{Name: "night"}
 				s.calendars(nightly("night", "22:00", 2*hour))
 			},
 			want: []string{
-				"production-1 +13h0m to +13h22m", "production-2 +13h22m to +13h44m", "stage production +13h0m to +13h44m", "ends +13h44m",
+				"production-1 +13h0m to +13h22m", "production-2 +0s to +22m", "stage production +0s to +13h22m", "ends +13h22m",
 			},
 		},
 		"what does not fit any more waits for the next window": {
@@ -232,7 +233,7 @@ func TestForecasts(t *testing.T) {
 			},
 			want: []string{
 				"production-1 never to never", "stage production never to never", "ends never",
-				"Window: calendar lost does not exist, so no window is open for production-1",
+				"Stuck: production-1: calendar lost does not exist: create it, or take the reference away",
 			},
 		},
 		"clusters that are not well, and one that others work on": {
@@ -245,6 +246,20 @@ func TestForecasts(t *testing.T) {
 				"production-1 +0s to +22m", "production-2 +22m to +44m", "stage production +0s to +44m", "ends +44m",
 				"Health: not healthy now (NodesNotReady), and assumed to be from the start on: production-1",
 				"Busy: run other works on clusters, and is assumed to be done with them in time: production-2",
+			},
+		},
+		"the fleet's limit and a mutex are taken by another run": {
+			envs: []string{"production", "production"},
+			change: func(s *scene) {
+				s.Snapshot.Fleet = &v1alpha1.FleetSpec{MaxConcurrency: new(intstr.FromInt32(1))}
+				s.cluster("production-1").Spec.Mutexes = []string{"pair"}
+				s.add("asia-3", "asia", 3).Spec.Mutexes = []string{"pair"}
+				s.Snapshot.Elsewhere = []*v1alpha1.ClusterUpgrade{{Spec: v1alpha1.ClusterUpgradeSpec{Cluster: "asia-3", RunRef: v1alpha1.LocalObjectReference{Name: "other"}}}}
+				s.Snapshot.Run.Spec.ClusterSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"env": "production"}}
+			},
+			want: []string{
+				"production-1 +0s to +22m", "production-2 +22m to +44m", "stage production +0s to +44m", "ends +44m",
+				"Busy: run other works on clusters, and is assumed to be done with them in time: asia-3",
 			},
 		},
 		"a run that is paused": {
@@ -273,11 +288,11 @@ func TestForecasts(t *testing.T) {
 			if tc.change != nil {
 				tc.change(s)
 			}
-			kept := s.Snapshot
+			kept := s.Snapshot.Run.DeepCopy()
 			if diff := cmp.Diff(tc.want, lines(Make(s.Input))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(kept, s.Snapshot); diff != "" {
+			if diff := cmp.Diff(kept, s.Snapshot.Run); diff != "" {
 				t.Errorf("the input was changed:\n%s", diff)
 			}
 		})
@@ -369,18 +384,5 @@ func TestAForecastOfARunningRunGoesOnFromItsRecord(t *testing.T) {
 	s.Snapshot.Run.Spec.Attempt = 2
 	if f := Make(s.Input); f.Clusters[1].End == nil || f.Clusters[1].End.Sub(s.From) != 22*time.Minute || f.ExpectedEnd.P50 == nil {
 		t.Errorf("after a retry the cluster ends at %v, want 22m from now", f.Clusters[1].End)
-	}
-}
-
-func TestARefusedGateStaysClosed(t *testing.T) {
-	s := newScene("staging")
-	s.strategy.Stages[0].BeforeGates = []v1alpha1.GateSpecTemplate{{Name: "go", Approval: &v1alpha1.ApprovalGate{}}}
-	d := rollout.Decide(s.Snapshot, epoch)
-	s.Snapshot.Run.Status = d.Status
-	s.Snapshot.Gates = []*v1alpha1.Gate{{ObjectMeta: metav1.ObjectMeta{Name: d.Actions[0].Gate}, Spec: *d.Actions[0].GateSpec,
-		Status: v1alpha1.GateStatus{State: v1alpha1.GateStateRefused, Message: "not today"}}}
-	f := Make(s.Input)
-	if f.ExpectedEnd.P50 != nil || len(f.Blockers) != 1 || f.Blockers[0].Kind != BlockerStuck || !strings.Contains(f.Blockers[0].Message, "not today") {
-		t.Errorf("it ends at %v with %+v", f.ExpectedEnd.P50, f.Blockers)
 	}
 }

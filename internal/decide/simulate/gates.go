@@ -3,74 +3,108 @@
 package simulate
 
 import (
-	"strings"
+	"fmt"
+	"slices"
 	"time"
 
 	"sengu.dev/sengu/api/v1alpha1"
+	"sengu.dev/sengu/internal/decide/gate"
 )
 
-func withState(g *v1alpha1.Gate, state v1alpha1.GateState) *v1alpha1.Gate {
-	changed := *g
-	changed.Status.State = state
-	return &changed
+// addGate puts a gate into the modelled world.
+func (p *player) addGate(g *v1alpha1.Gate) {
+	p.s.Gates = append(p.s.Gates, g)
+	p.ask(g)
 }
 
-// gate stands in the modelled world and opens by itself: an approval after the time that people are given, a scheduled
-// start at its instant, a verification at once. One that was refused stays closed.
-func (p *player) gate(g *v1alpha1.Gate) {
-	p.s.Gates = append(p.s.Gates, g)
-	if g.Status.State != "" && g.Status.State != v1alpha1.GateStatePending {
+// gate finds one by its name; it is there, because the run has it.
+func (p *player) gate(name string) **v1alpha1.Gate {
+	return &p.s.Gates[slices.IndexFunc(p.s.Gates, func(g *v1alpha1.Gate) bool { return g.Name == name })]
+}
+
+// writeGate gives a gate the status that was decided, in a copy: those of the input stay as they are.
+func (p *player) writeGate(name string, status *v1alpha1.GateStatus) {
+	g := p.gate(name)
+	changed := **g
+	changed.Status = *status
+	*g = &changed
+	if status.State == v1alpha1.GateStatePassed {
+		p.wake() // the next pass goes on
+		return
+	}
+	p.ask(&changed)
+}
+
+func (p *player) setGateState(name string, state v1alpha1.GateState) {
+	status := (*p.gate(name)).Status
+	status.State = state
+	p.writeGate(name, &status)
+}
+
+// ask stands for those whom a gate waits for that the run has come to: people approve after the time that they are
+// given, and verifications pass at once. A scheduled start opens by itself, and one that was refused stays closed.
+func (p *player) ask(g *v1alpha1.Gate) {
+	if g.Status.ReachedAt == nil || !pending(g) {
 		return
 	}
 	at := p.now
 	switch g.Spec.Type {
 	case v1alpha1.GateTypeApproval:
-		at = at.Add(p.in.ApproveAfter)
-		p.notes.approval(g, at)
-	case v1alpha1.GateTypeScheduledStart:
-		at = opensAt(g.Spec.Template.ScheduledStart, p.now)
-		if at.IsZero() {
-			p.notes.add(BlockerGate, placeOf(g), "the scheduled start of gate "+placeOf(g)+" cannot be read, so it stays closed")
-			return
+		if !approved(g) {
+			at = later(g.Status.ReachedAt.Add(p.in.ApproveAfter).In(p.now.Location()), p.now)
 		}
 	case v1alpha1.GateTypeVerification:
-		p.notes.add(BlockerVerification, placeOf(g), "gate "+placeOf(g)+" needs proof by a verification: it is assumed to pass at once")
+	default:
+		return
 	}
-	p.schedule(event{at: at, gate: g})
+	if sooner, ok := p.asked[g.Name]; ok && !at.Before(sooner) {
+		return
+	}
+	p.asked[g.Name] = at
+	p.schedule(event{at: at, gate: g.Name})
 }
 
-// placeOf a gate, as people write it.
-func placeOf(g *v1alpha1.Gate) string {
-	if g.Spec.Place.Group != "" {
-		return g.Spec.Place.Stage + "/" + g.Spec.Place.Group + "/" + g.Spec.Template.Name
-	}
-	return g.Spec.Place.Stage + "/" + g.Spec.Template.Name
+func pending(g *v1alpha1.Gate) bool {
+	return g.Status.State == "" || g.Status.State == v1alpha1.GateStatePending
 }
 
-var weekdays = []string{"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"}
+// approved says whether people have approved already, and something else keeps the gate closed.
+func approved(g *v1alpha1.Gate) bool { return g.Status.Reason == v1alpha1.ReasonNextClustersBlocked }
 
-// opensAt is when a scheduled start opens that is reached at an instant; zero: it cannot be read.
-func opensAt(s *v1alpha1.ScheduledStartGate, reached time.Time) time.Time {
-	switch {
-	case s == nil:
-		return time.Time{}
-	case s.At != nil:
-		return later(s.At.Time, reached)
+// openGate lets the run through a gate that was asked for, unless that was decided meanwhile by what is known.
+func (p *player) openGate(name string, at time.Time) {
+	g := *p.gate(name)
+	if !pending(g) {
+		return
 	}
-	zone, err := time.LoadLocation(s.TimeZone)
-	day, clock, ok := strings.Cut(s.Next, " ")
-	hour, parseErr := time.Parse("15:04", clock)
-	if err != nil || parseErr != nil || !ok {
-		return time.Time{}
+	p.assumeOpen(g, at)
+	p.setGateState(name, v1alpha1.GateStatePassed)
+}
+
+// assumeOpen notes what is assumed for a gate to open at an instant.
+func (p *player) assumeOpen(g *v1alpha1.Gate, at time.Time) {
+	path := gate.Path(g.Spec.Place, g.Spec.Template.Name)
+	if g.Spec.Type == v1alpha1.GateTypeVerification {
+		p.notes.add(BlockerVerification, path, "gate "+path+" needs proof by a verification: it is assumed to pass at once")
+		return
 	}
-	local := reached.In(zone)
-	for i := range 8 {
-		at := time.Date(local.Year(), local.Month(), local.Day()+i, hour.Hour(), hour.Minute(), 0, 0, zone)
-		if weekdays[at.Weekday()] == day && !at.Before(reached) {
-			return at
+	if !approved(g) {
+		p.notes.found = append(p.notes.found, Blocker{Kind: BlockerApproval, Where: path, From: new(at),
+			Message: fmt.Sprintf("gate %s needs an approval: it is assumed to be given at %s", path, instant(at))})
+	}
+	next := gate.ReadinessOf(gate.Next(p.run, g.Spec.Place), p.clusters, p.run.Status.Resolved.Version)
+	if next.Blocked != "" {
+		p.notes.add(BlockerGate, path, fmt.Sprintf("gate %s stays closed although it is approved until this is mended, which is assumed: %s", path, next.Blocked))
+	}
+}
+
+// assumeOpenLater notes the approvals that are asked for and come after all that a forecast tells.
+func (p *player) assumeOpenLater() {
+	for _, e := range p.events {
+		if e.gate != "" && pending(*p.gate(e.gate)) {
+			p.assumeOpen(*p.gate(e.gate), e.at)
 		}
 	}
-	return time.Time{}
 }
 
 func later(a, b time.Time) time.Time {

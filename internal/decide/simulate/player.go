@@ -29,7 +29,7 @@ type player struct {
 	upgrades map[string]*v1alpha1.ClusterUpgrade // by cluster
 	place    map[string]int                      // in s.Upgrades, by cluster
 	told     map[string]*Cluster
-	windows  map[string]*hours
+	asked    map[string]time.Time // when gates are assumed to be opened, by name
 	events   events
 	free     []slot
 	stages   map[string]*Stage
@@ -43,7 +43,7 @@ func newPlayer(in Input) *player {
 		upgrades: make(map[string]*v1alpha1.ClusterUpgrade, len(in.Snapshot.Clusters)),
 		place:    make(map[string]int, len(in.Snapshot.Clusters)),
 		told:     make(map[string]*Cluster, len(in.Snapshot.Clusters)),
-		windows:  map[string]*hours{}, stages: map[string]*Stage{},
+		asked:    map[string]time.Time{}, stages: map[string]*Stage{},
 	}
 	p.run = &v1alpha1.UpgradeRun{TypeMeta: in.Snapshot.Run.TypeMeta, ObjectMeta: in.Snapshot.Run.ObjectMeta,
 		Spec: in.Snapshot.Run.Spec, Status: in.Snapshot.Run.Status}
@@ -66,7 +66,7 @@ func newPlayer(in Input) *player {
 		p.s.Clusters = append(p.s.Clusters, c)
 	}
 	for _, g := range in.Snapshot.Gates {
-		p.gate(g)
+		p.addGate(g)
 	}
 	p.s.Index = rollout.NewLastingIndex(&p.s)
 	return p
@@ -83,18 +83,6 @@ func (p *player) findPlaces() {
 			}
 		}
 	}
-}
-
-// stageOf a cluster in the strategy; nil: none.
-func (p *player) stageOf(cluster string) *v1alpha1.StrategyStage {
-	if s := p.run.Status.Strategy; s != nil {
-		for i := range s.Stages {
-			if s.Stages[i].Name == p.tell(cluster).Stage {
-				return &s.Stages[i]
-			}
-		}
-	}
-	return nil
 }
 
 // play decides and jumps until the run has ended, rests for good, or is beyond the horizon.
@@ -119,6 +107,7 @@ func (p *player) play() {
 		}
 		if p.now.After(p.horizon) {
 			p.notes.add(BlockerHorizon, "", "the run does not end before "+instant(p.horizon)+", which is as far as this forecast looks")
+			p.assumeOpenLater()
 			return
 		}
 	}
@@ -165,7 +154,7 @@ func (p *player) jump() bool {
 	due := len(p.events) > 0 && !p.events[0].at.After(p.now)
 	switch {
 	case next.After(p.now):
-		p.now = next
+		p.now = next.In(p.in.From.Location())
 	case !due: // a decider that looks again at once must not stop the clock
 		p.now = p.now.Add(time.Second)
 	}
@@ -202,7 +191,7 @@ func stamp(t time.Time) *metav1.Time { return new(metav1.NewTime(t)) }
 type event struct {
 	at      time.Time
 	cluster string
-	gate    *v1alpha1.Gate
+	gate    string
 	// order of events at one instant: as they were made.
 	order int
 }

@@ -23,22 +23,21 @@ func (p *player) do(a *rollout.Action, begin time.Time) {
 		p.keep(u)
 		told := p.tell(a.Cluster)
 		told.Stage, told.Group = a.Stage, a.Group
-		p.begin(u, begin, p.in.Model.Steps(p.clusters[a.Cluster], a.Spec))
+		p.begin(u, begin, p.s.Estimates.Steps(p.clusters[a.Cluster], a.Spec))
 	case rollout.ActionRetry:
 		u := p.copyOf(a.Cluster)
 		u.Spec.Attempt, u.Spec.State, u.Status.Attempt = a.Attempt, v1alpha1.ClusterUpgradeStateRun, a.Attempt
 		u.Status.Phase = v1alpha1.ClusterUpgradePhaseRunning
-		p.begin(u, p.now, p.in.Model.Remaining(p.clusters[a.Cluster], u, p.now))
+		p.begin(u, p.now, p.s.Estimates.Remaining(p.clusters[a.Cluster], u, p.now))
 	case rollout.ActionSetState:
 		p.setState(a)
 	case rollout.ActionCreateGate:
-		p.gate(&v1alpha1.Gate{ObjectMeta: metav1.ObjectMeta{Name: a.Gate}, Spec: *a.GateSpec})
+		p.addGate(&v1alpha1.Gate{ObjectMeta: metav1.ObjectMeta{Name: a.Gate}, Spec: *a.GateSpec})
+		p.wake() // the next pass says what is to be done for it
+	case rollout.ActionDecideGate:
+		p.writeGate(a.Gate, a.GateStatus)
 	case rollout.ActionSkipGate:
-		for i, g := range p.s.Gates {
-			if g.Name == a.Gate {
-				p.s.Gates[i] = withState(g, v1alpha1.GateStateSkipped)
-			}
-		}
+		p.setGateState(a.Gate, v1alpha1.GateStateSkipped)
 	}
 }
 
@@ -54,7 +53,7 @@ func (p *player) setState(a *rollout.Action) {
 		u.Status.Phase = v1alpha1.ClusterUpgradePhaseSkipped
 	default:
 		if was == v1alpha1.ClusterUpgradePhaseHeld {
-			steps := p.in.Model.Remaining(p.clusters[a.Cluster], u, p.now)
+			steps := p.s.Estimates.Remaining(p.clusters[a.Cluster], u, p.now)
 			u.Status.Phase = v1alpha1.ClusterUpgradePhaseRunning
 			p.begin(u, p.now, steps)
 		}
@@ -96,7 +95,7 @@ func (p *player) schedule(e event) {
 // begin lays the work on a cluster into its windows.
 func (p *player) begin(u *v1alpha1.ClusterUpgrade, at time.Time, steps []estimate.Step) {
 	c := p.clusters[u.Spec.Cluster]
-	windows := p.windowsOf(c, &u.Spec)
+	windows := p.hoursOf(c, u)
 	course := way{p.in.Percentile, windows, p.horizon}.walk(steps, at)
 	told := p.tell(u.Spec.Cluster)
 	if told.Start == nil && !course.start.IsZero() {
@@ -120,23 +119,11 @@ func (p *player) tell(cluster string) *Cluster {
 	return p.told[cluster]
 }
 
-func (p *player) windowsOf(c *v1alpha1.Cluster, spec *v1alpha1.ClusterUpgradeSpec) *hours {
-	w := p.in.Windows.of(c, p.stageOf(spec.Cluster), spec)
-	if w != nil {
-		p.windows[spec.Cluster] = w
-	}
-	return w
-}
-
 // happen makes an event true.
 func (p *player) happen(e event) {
 	switch {
-	case e.gate != nil:
-		for i, g := range p.s.Gates {
-			if g.Name == e.gate.Name {
-				p.s.Gates[i] = withState(g, v1alpha1.GateStatePassed)
-			}
-		}
+	case e.gate != "":
+		p.openGate(e.gate, e.at)
 	case e.cluster != "":
 		u := p.upgrades[e.cluster] // made by keep, never of the input
 		ended := *u
@@ -175,7 +162,7 @@ func (p *player) takeOver(u *v1alpha1.ClusterUpgrade) *v1alpha1.ClusterUpgrade {
 	flying := *u
 	flying.Status.Phase, flying.Status.Attempt = v1alpha1.ClusterUpgradePhaseRunning, max(u.Spec.Attempt, 1)
 	if c := p.clusters[u.Spec.Cluster]; c != nil {
-		p.begin(&flying, p.now, p.in.Model.Remaining(c, u, p.now))
+		p.begin(&flying, p.now, p.s.Estimates.Remaining(c, u, p.now))
 	}
 	return &flying
 }
@@ -209,8 +196,12 @@ func (p *player) assumeWell(c *v1alpha1.Cluster) *v1alpha1.Cluster {
 // assumeReleased lets other runs be done with their clusters when nothing else is left to wait for, and says whether
 // that is something new.
 func (p *player) assumeReleased() bool {
-	if len(p.s.BusyWith)+len(p.s.Taken) == 0 {
-		return false
+	anything := len(p.s.BusyWith)+len(p.s.Taken) > 0
+	for _, u := range p.s.Elsewhere {
+		if rollout.InFlight(u) {
+			p.notes.busy(u.Spec.Cluster, "run "+u.Spec.RunRef.Name)
+			anything = true
+		}
 	}
 	for cluster, run := range p.s.BusyWith {
 		p.notes.busy(cluster, "run "+run)
@@ -218,6 +209,6 @@ func (p *player) assumeReleased() bool {
 	for cluster, run := range p.s.Taken {
 		p.notes.busy(cluster, "an object of run "+run)
 	}
-	p.s.BusyWith, p.s.Taken = nil, nil
-	return true
+	p.s.BusyWith, p.s.Taken, p.s.Elsewhere = nil, nil, nil
+	return anything
 }

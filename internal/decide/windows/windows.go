@@ -22,26 +22,31 @@ import (
 type Calendars struct {
 	read     map[string]*calendar.Calendar
 	problems map[string]*v1alpha1.Waiting
+	freezes  map[string][]v1alpha1.Freeze
 	sets     map[string]*Set
 	from, to time.Time // expanded between these, when set
 }
 
 // Read reads calendars. One that cannot be read is closed until somebody mends it.
 func Read(list []*v1alpha1.MaintenanceCalendar) *Calendars {
-	c := &Calendars{read: map[string]*calendar.Calendar{}, problems: map[string]*v1alpha1.Waiting{}, sets: map[string]*Set{}}
+	c := &Calendars{read: map[string]*calendar.Calendar{}, problems: map[string]*v1alpha1.Waiting{},
+		freezes: map[string][]v1alpha1.Freeze{}, sets: map[string]*Set{}}
 	for _, m := range list {
 		compiled, err := calendar.Compile(m.Name, &m.Spec)
 		if err != nil {
 			c.problems[m.Name] = &v1alpha1.Waiting{Reason: reasonOf(err), Message: err.Error()}
 			continue
 		}
-		c.read[m.Name] = compiled
+		c.read[m.Name], c.freezes[m.Name] = compiled, m.Spec.Freezes
 	}
 	return c
 }
 
 // Expand makes thousands of questions about the time between two instants cheap, for forecasts.
 func (c *Calendars) Expand(from, to time.Time) {
+	if c == nil {
+		return
+	}
 	c.from, c.to = from, to
 	clear(c.sets)
 }
@@ -88,6 +93,9 @@ func (c *Calendars) set(names []string) *Set {
 		switch {
 		case c.read[name] != nil:
 			compiled = append(compiled, c.read[name])
+			for _, f := range c.freezes[name] {
+				s.freezes = append(s.freezes, Freeze{Calendar: name, Reason: f.Reason, From: f.From.Time, To: f.To.Time, kinds: f.For})
+			}
 		case s.problem != nil:
 		case c.problems[name] != nil:
 			s.problem = c.problems[name]
@@ -108,6 +116,7 @@ func (c *Calendars) set(names []string) *Set {
 type Set struct {
 	combined *calendar.Combined
 	problem  *v1alpha1.Waiting
+	freezes  []Freeze
 	at       time.Time
 	answers  map[question]*v1alpha1.Waiting
 }
@@ -155,6 +164,44 @@ func (s *Set) answer(now time.Time, q question) *v1alpha1.Waiting {
 	}
 	w.Until = new(metav1.NewTime(next.From))
 	return w
+}
+
+// Freeze is a time in which a calendar lets nothing begin.
+type Freeze struct {
+	// Calendar that has it, and its Reason.
+	Calendar, Reason string
+	// From is its beginning and To its end, exclusive.
+	From, To time.Time
+
+	kinds []v1alpha1.UpgradeKind // empty: all
+}
+
+// Freezes that hold for a kind of upgrade, calendar by calendar.
+func (s *Set) Freezes(kind v1alpha1.UpgradeKind) []Freeze {
+	if s == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(s.freezes), func(f Freeze) bool { return len(f.kinds) > 0 && !slices.Contains(f.kinds, kind) })
+}
+
+// Next is the opening in hand if at least a time is left of it, else the first later one that is long enough. False:
+// there is none; Problem says if that is because a calendar cannot be used.
+func (s *Set) Next(from time.Time, kind v1alpha1.UpgradeKind, takes time.Duration) (calendar.Opening, bool) {
+	switch {
+	case s == nil:
+		return calendar.Opening{}, true
+	case s.problem != nil:
+		return calendar.Opening{}, false
+	}
+	return s.combined.Next(from, kind, takes)
+}
+
+// Problem says why a calendar cannot be used, so that nothing ever opens; empty: all can.
+func (s *Set) Problem() string {
+	if s == nil || s.problem == nil {
+		return ""
+	}
+	return s.problem.Message
 }
 
 // KindOf is the kind of upgrade that moves a control plane from a version to another one; empty: it stays, and nodes

@@ -136,3 +136,37 @@ func TestKindOf(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatAForecastAsks: the next opening of a length, the freezes of a kind, and why nothing opens.
+func TestWhatAForecastAsks(t *testing.T) {
+	monday := at("2027-03-01T12:00:00Z").Time
+	c := Read([]*v1alpha1.MaintenanceCalendar{nights, tuesdays})
+	c.Expand(monday, monday.Add(1000*time.Hour))
+	set := func(names ...string) *Set { return c.For(&v1alpha1.Cluster{}, refs(names...), nil) }
+	for name, tc := range map[string]struct {
+		set   *Set
+		takes time.Duration
+		want  string // empty: there is none
+	}{
+		"no calendar is always open": {takes: time.Hour, want: "0001-01-01T00:00:00Z"},
+		"the next night":             {set: set("nights"), takes: time.Hour, want: "2027-03-01T22:00:00Z"},
+		"both together":              {set: set("nights", "tuesdays"), takes: time.Hour, want: "2027-03-02T23:00:00Z"},
+		"no night is as long":        {set: set("nights"), takes: 7 * time.Hour},
+		"a calendar is lost":         {set: set("nights", "lost")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, ok := tc.set.Next(monday, v1alpha1.UpgradeKindMinor, tc.takes)
+			if ok != (tc.want != "") || ok && !got.From.Equal(at(tc.want).Time) {
+				t.Errorf("it opens at %s (%t), want %q", got.From, ok, tc.want)
+			}
+		})
+	}
+	if n, patch := len(set("nights").Freezes(v1alpha1.UpgradeKindMinor)), len(set("nights").Freezes(v1alpha1.UpgradeKindPatch)); n != 1 || patch != 0 {
+		t.Errorf("%d freezes hold for minors and %d for patches, want 1 and 0", n, patch)
+	}
+	if got := set("lost").Problem(); got != "calendar lost does not exist: create it, or take the reference away" || set("nights").Problem() != "" {
+		t.Errorf("the problem is %q", got)
+	}
+	var none *Calendars
+	none.Expand(monday, monday.Add(time.Hour)) // a fleet without calendars has nothing to expand
+}

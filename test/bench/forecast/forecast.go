@@ -15,6 +15,7 @@ import (
 	"sengu.dev/sengu/api/v1alpha1"
 	"sengu.dev/sengu/internal/decide/rollout"
 	"sengu.dev/sengu/internal/decide/simulate"
+	"sengu.dev/sengu/internal/decide/windows"
 )
 
 // repeats of each measurement, of which the median counts.
@@ -46,7 +47,7 @@ func Run() ([]Result, error) {
 		var f *simulate.Forecast
 		for range repeats {
 			begin := time.Now()
-			in.Windows = calendars(in.From) // their openings are worked out in each forecast anew
+			in.Snapshot.Calendars = calendars(in.From) // their openings are worked out in each forecast anew
 			f = simulate.Make(in)
 			took = append(took, time.Since(begin))
 		}
@@ -103,6 +104,7 @@ func Input(n int) simulate.Input {
 			}},
 		})
 	}
+	s.Fleet = &v1alpha1.FleetSpec{CalendarRefs: []v1alpha1.LocalObjectReference{{Name: "company"}}}
 	for i := range n {
 		s.Clusters = append(s.Clusters, cluster(i, n))
 	}
@@ -134,7 +136,7 @@ func cluster(i, n int) *v1alpha1.Cluster {
 }
 
 // calendars are a night window for every cluster, another zone for production, and a freeze at the end of the year.
-func calendars(from time.Time) *simulate.Fleet {
+func calendars(from time.Time) *windows.Calendars {
 	at := func(month time.Month, day int) metav1.Time {
 		return metav1.NewTime(time.Date(from.Year(), month, day, 0, 0, 0, 0, time.UTC))
 	}
@@ -142,10 +144,10 @@ func calendars(from time.Time) *simulate.Fleet {
 		return &v1alpha1.MaintenanceCalendar{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.MaintenanceCalendarSpec{TimeZone: zone, Freezes: freezes,
 			Windows: []v1alpha1.MaintenanceWindow{{RRule: "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR,SA", Start: "22:00", Duration: metav1.Duration{Duration: 7 * time.Hour}}}}}
 	}
-	return simulate.NewFleet([]*v1alpha1.MaintenanceCalendar{
+	return windows.Read([]*v1alpha1.MaintenanceCalendar{
 		night("berlin", "Europe/Berlin"), night("london", "Europe/London"),
 		{ObjectMeta: metav1.ObjectMeta{Name: "company"}, Spec: v1alpha1.MaintenanceCalendarSpec{TimeZone: "UTC", Freezes: []v1alpha1.Freeze{
 			{From: at(time.March, 25), To: at(time.April, 2), Reason: "end of the quarter"}, {From: at(time.November, 20), To: at(time.December, 2), Reason: "the busiest week"},
 		}}},
-	}, &v1alpha1.FleetSpec{CalendarRefs: []v1alpha1.LocalObjectReference{{Name: "company"}}}, from, horizon)
+	})
 }
