@@ -20,7 +20,7 @@ func (p *pass) fleetLimit() *budget.Limit {
 	if err != nil {
 		limit = 1 // it was checked when it was written; one that cannot be read still moves carefully
 	}
-	return &budget.Limit{Max: limit, Used: int(counts(p.members).Running) + len(p.elsewhere())}
+	return &budget.Limit{Max: limit, Used: running(p.members) + len(p.elsewhere())}
 }
 
 // elsewhere names the clusters that are in flight in other runs.

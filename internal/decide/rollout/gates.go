@@ -86,13 +86,14 @@ func (p *pass) skipGate(entry *v1alpha1.RunGateStatus, object *v1alpha1.Gate, pl
 
 // evaluate looks at one gate that the run has come to, and has the gate written anew when that changes it.
 func (p *pass) evaluate(entry *v1alpha1.RunGateStatus, object *v1alpha1.Gate, t *v1alpha1.GateSpecTemplate, place gatePlace) {
-	s := gate.Snapshot{Template: t, Starters: gate.StartersOf(p.s.Run), AnyFailed: p.anyFailed(), Soaking: place.soaking,
+	s := gate.Snapshot{Template: t, Starters: gate.StartersOf(p.s.Run), Soaking: place.soaking,
 		Verification: p.s.Verifications[entry.Gate]}
 	if object != nil {
 		s.Status = object.Status
 	}
 	if t.Approval != nil && !passed(object) {
 		run := &v1alpha1.UpgradeRun{Spec: p.s.Run.Spec, Status: *p.st}
+		s.AnyFailed = p.anyFailed()
 		s.Next = gate.ReadinessOf(gate.Next(run, place.place()), p.clusters, p.st.Resolved.Version)
 	}
 	r := gate.Evaluate(s, p.now)

@@ -10,7 +10,8 @@ import (
 
 // Index finds the objects of a snapshot by cluster. A snapshot without one is indexed by Decide, which for a large fleet
 // is most of the work; who decides on nearly the same snapshot a thousand times keeps one. It serves the snapshots of
-// one run, one after the other, in which clusters and the lists of a frozen strategy stay as they are.
+// one run, one after the other, in which clusters, calendars, estimates and the lists of a frozen strategy stay as they
+// are.
 type Index struct {
 	clusters map[string]*v1alpha1.Cluster
 	upgrades map[string]*v1alpha1.ClusterUpgrade

@@ -28,6 +28,7 @@ type member struct {
 	cluster            *v1alpha1.Cluster        // nil: deleted from the fleet
 	upgrade            *v1alpha1.ClusterUpgrade // nil: not started
 	state              memberState
+	window             *window // nil: not asked yet
 }
 
 // group and stage are those of the frozen strategy with their record and their clusters.
@@ -132,6 +133,16 @@ func counts(members []*member) v1alpha1.RunCounts {
 		}
 	}
 	return c
+}
+
+// running counts the clusters in flight alone.
+func running(members []*member) (n int) {
+	for _, m := range members {
+		if m.state == memberInFlight {
+			n++
+		}
+	}
+	return n
 }
 
 // alreadyOnTarget says whether nothing had to be changed in a cluster.

@@ -26,7 +26,7 @@ func (p *pass) walk(failure *failure) {
 	if err != nil {
 		limit = 1 // it was checked at the start; a record that was edited by hand still moves carefully
 	}
-	room := budget.Room{{Max: limit, Used: int(counts(p.members).Running)}}
+	room := budget.Room{{Max: limit, Used: running(p.members)}}
 	if fleet := p.fleetLimit(); fleet != nil {
 		p.fleet = fleet
 		room = append(room, fleet)
@@ -86,7 +86,7 @@ func (p *pass) walkStage(s *stage, room budget.Room) bool {
 	if err != nil {
 		limit = 1
 	}
-	room = append(slices.Clone(room), &budget.Limit{Max: limit, Used: int(counts(members).Running)})
+	room = append(slices.Clone(room), &budget.Limit{Max: limit, Used: running(members)})
 	all := true
 	for _, g := range s.groups {
 		all = p.walkGroup(s, g, room) && all
@@ -152,7 +152,7 @@ func (p *pass) startClusters(s *stage, g *group, room budget.Room) {
 	if err != nil {
 		limit = 1
 	}
-	room = append(slices.Clone(room), &budget.Limit{Max: limit, Used: int(counts(g.members).Running)})
+	room = append(slices.Clone(room), &budget.Limit{Max: limit, Used: running(g.members)})
 	canaries := g.canariesFirst()
 	var keeps *v1alpha1.Waiting
 	for _, m := range g.members {

@@ -15,15 +15,14 @@ func (p *pass) outsideWindow(m *member, s *stage) *v1alpha1.Waiting {
 	if m.upgrade != nil {
 		return nil
 	}
-	calendars := p.s.Calendars.For(m.cluster, calendarsOf(s), p.s.Fleet)
-	if calendars == nil {
+	if m.window == nil {
+		m.window = p.windowOf(m.cluster, s)
+	}
+	w := m.window
+	if w.calendars == nil {
 		return nil
 	}
-	spec, err := p.specFor(m.cluster, s)
-	if err != nil {
-		return nil // startCluster says what is wrong with it
-	}
-	wait := calendars.MayBegin(p.now, windows.KindOf(m.cluster.Status.ControlPlane.Version, p.st.Resolved.Version), p.firstPart(m.cluster, spec))
+	wait := w.calendars.MayBegin(p.now, w.kind, w.takes)
 	if wait == nil {
 		return nil
 	}
@@ -31,6 +30,26 @@ func (p *pass) outsideWindow(m *member, s *stage) *v1alpha1.Waiting {
 		p.lookAt(wait.Until.Time)
 	}
 	return &v1alpha1.Waiting{Reason: wait.Reason, Message: m.name + ": " + wait.Message, Until: wait.Until}
+}
+
+// window is what the calendars are asked for a cluster that has not begun. It is the same in every pass on one state of
+// the fleet, and a lasting index keeps it.
+type window struct {
+	calendars *windows.Set // nil: it may always begin
+	kind      v1alpha1.UpgradeKind
+	takes     time.Duration
+}
+
+func (p *pass) windowOf(c *v1alpha1.Cluster, s *stage) *window {
+	calendars := p.s.Calendars.For(c, calendarsOf(s), p.s.Fleet)
+	if calendars == nil {
+		return &window{}
+	}
+	spec, err := p.specFor(c, s)
+	if err != nil {
+		return &window{} // startCluster says what is wrong with it
+	}
+	return &window{calendars, windows.KindOf(c.Status.ControlPlane.Version, p.st.Resolved.Version), p.firstPart(c, spec)}
 }
 
 // firstPart is how long the first thing usually takes that cannot be held in its middle; 0: nothing has to be changed.
