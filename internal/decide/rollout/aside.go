@@ -20,6 +20,17 @@ const (
 // not say after which time.
 const defaultSetAsideAfter = 24 * time.Hour
 
+// SetAsideAfter is how long a cluster may be unavailable until a run goes on without it; false: for as long as it takes.
+func SetAsideAfter(s *v1alpha1.UpgradeStrategySpec) (time.Duration, bool) {
+	switch policy := s.Unavailable; {
+	case policy == nil || policy.Action != v1alpha1.UnavailableSetAside:
+		return 0, false
+	case policy.After != nil:
+		return policy.After.Duration, true
+	}
+	return defaultSetAsideAfter, true
+}
+
 // unavailable says whether a wait is about the state of the cluster itself, which can last for ever: it is stopped,
 // unreachable, unhealthy, gone, or somebody else works on it.
 func unavailable(w *v1alpha1.Waiting) bool {
@@ -39,13 +50,9 @@ func (p *pass) standAside(g *group, m *member, wait *v1alpha1.Waiting) {
 	}
 	entry := &g.st.Aside[i]
 	entry.Reason = wait.Reason
-	policy := p.st.Strategy.Unavailable
-	if policy == nil || policy.Action != v1alpha1.UnavailableSetAside || g.isCanary(m) {
+	after, ok := SetAsideAfter(p.st.Strategy)
+	if !ok || g.isCanary(m) {
 		return
-	}
-	after := defaultSetAsideAfter
-	if policy.After != nil {
-		after = policy.After.Duration
 	}
 	if due := entry.Since.Add(after); p.now.Before(due) {
 		p.lookAt(due)

@@ -151,6 +151,9 @@ func (p *player) jump() bool {
 	if next.IsZero() {
 		return false
 	}
+	if p.mustRelease(next) && p.assumeReleased() {
+		return true
+	}
 	due := len(p.events) > 0 && !p.events[0].at.After(p.now)
 	switch {
 	case next.After(p.now):

@@ -193,8 +193,31 @@ func (p *player) assumeWell(c *v1alpha1.Cluster) *v1alpha1.Cluster {
 	return &assumed
 }
 
-// assumeReleased lets other runs be done with their clusters when nothing else is left to wait for, and says whether
-// that is something new.
+// mustRelease says whether other runs have to be done with their clusters now, because by the next look the run would
+// go on without one of these.
+func (p *player) mustRelease(next time.Time) bool {
+	st := &p.run.Status
+	if st.Strategy == nil {
+		return false
+	}
+	after, ok := rollout.SetAsideAfter(st.Strategy)
+	if !ok {
+		return false
+	}
+	for i := range st.Stages {
+		for j := range st.Stages[i].Groups {
+			for _, a := range st.Stages[i].Groups[j].Aside {
+				if a.Reason == v1alpha1.ReasonClusterBusy && !a.Since.Add(after).After(next) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// assumeReleased lets other runs be done with their clusters, when nothing else is left to wait for or it is high time,
+// and says whether that is something new.
 func (p *player) assumeReleased() bool {
 	anything := len(p.s.BusyWith)+len(p.s.Taken) > 0
 	for _, u := range p.s.Elsewhere {
