@@ -101,39 +101,67 @@ func (p *played) unsettled() string {
 	}
 	upgrades := p.upgrades()
 	for i := range st.Stages {
-		s := &st.Stages[i]
-		inFlight, waiting := 0, 0
-		for _, name := range s.Groups[0].Clusters {
-			u, begun := upgrades[name]
-			switch {
-			case !begun:
-				waiting++
-			case u.Status.Phase != v1alpha1.ClusterUpgradePhaseSucceeded:
-				inFlight++
-				working := func(o simulated.OperationRecord) bool { return o.State == provider.OperationRunning }
-				if !slices.ContainsFunc(p.world.Cluster(p.namespace+"/"+name).Operations(), working) {
-					return name + " is between two operations"
-				}
-			}
+		if done, why := p.stageUnsettled(&st.Stages[i], &st.Strategy.Stages[i], upgrades); !done {
+			return why
 		}
-		limit := st.Strategy.Stages[i].Groups[0].MaxConcurrency.IntValue()
-		switch {
-		case inFlight < limit && waiting > 0:
-			return fmt.Sprintf("%d of %d are in flight in %s, and %d wait", inFlight, limit, s.Name, waiting)
-		case inFlight > 0:
-			return ""
-		case s.FinishedAt != nil:
-			continue
-		case s.SoakState == v1alpha1.SoakStateCounting && !s.SoakCountedAt.Time.Before(p.clock.Now()):
-			return ""
-		}
-		return "stage " + s.Name + " is done, and nothing comes of it"
 	}
 	return "all stages are done, and the run is not"
 }
 
+// stageUnsettled says whether a stage is done, and if not what is still to be done in it at this instant; empty: nothing.
+func (p *played) stageUnsettled(s *v1alpha1.RunStageStatus, spec *v1alpha1.StrategyStage, upgrades map[string]v1alpha1.ClusterUpgrade) (done bool, why string) {
+	inFlight, waiting := 0, 0
+	for _, name := range s.Groups[0].Clusters {
+		u, begun := upgrades[name]
+		switch {
+		case !begun:
+			waiting++
+		case u.Status.Phase != v1alpha1.ClusterUpgradePhaseSucceeded:
+			inFlight++
+			if !p.works(name, &u.Status) {
+				return false, name + " is between two operations"
+			}
+		}
+	}
+	rests := p.restsUntil(s.Waiting) || p.restsUntil(s.Groups[0].Waiting) // a gate, or a window
+	limit := spec.Groups[0].MaxConcurrency.IntValue()
+	switch {
+	case inFlight < limit && waiting > 0 && !rests:
+		return false, fmt.Sprintf("%d of %d are in flight in %s, and %d wait", inFlight, limit, s.Name, waiting)
+	case inFlight > 0 || waiting > 0:
+		return false, ""
+	case s.FinishedAt != nil:
+		return true, ""
+	case s.SoakState == v1alpha1.SoakStateCounting && !s.SoakCountedAt.Time.Before(p.clock.Now()):
+		return false, ""
+	}
+	return false, "stage " + s.Name + " is done, and nothing comes of it"
+}
+
+// works says whether an operation on a cluster is running, or its window is closed.
+func (p *played) works(name string, st *v1alpha1.ClusterUpgradeStatus) bool {
+	return st.Phase == v1alpha1.ClusterUpgradePhaseHeld && p.restsUntil(st.Waiting) || slices.ContainsFunc(p.world.Cluster(p.namespace+"/"+name).Operations(),
+		func(o simulated.OperationRecord) bool { return o.State == provider.OperationRunning })
+}
+
+// restsUntil says whether something waits for an instant that is still to come.
+func (p *played) restsUntil(w *v1alpha1.Waiting) bool {
+	return w != nil && w.Until != nil && w.Until.After(p.clock.Now())
+}
+
+// mornings are open until 10:12, in the middle of an upgrade, and from 10:40 on.
+func mornings() *v1alpha1.MaintenanceCalendar {
+	window := func(start string, open time.Duration) v1alpha1.MaintenanceWindow {
+		return v1alpha1.MaintenanceWindow{RRule: "FREQ=DAILY", Start: start, Duration: metav1.Duration{Duration: open}}
+	}
+	return &v1alpha1.MaintenanceCalendar{ObjectMeta: metav1.ObjectMeta{Name: "mornings"}, Spec: v1alpha1.MaintenanceCalendarSpec{
+		TimeZone: "UTC", Windows: []v1alpha1.MaintenanceWindow{window("09:00", 72*time.Minute), window("10:40", 2*time.Hour)}}}
+}
+
 // TestTheForecastIsWhatHappens: a fleet of clusters of several sizes is forecast from the hub, and then upgraded by the
-// real controllers and the simulated provider, on a clock that the test moves on. Order and times are the same.
+// real controllers and the simulated provider, on a clock that the test moves on. Order and times are the same: through
+// a soak, a scheduled start at 9:50, and a window that closes when one cluster is in its middle and another has not
+// begun.
 //
 // They are the same to the second, which is what records keep: the controllers look at the world in each tick, and
 // everything in this story takes whole ticks. In life a step that ends between two looks is seen at the next one, so
@@ -156,6 +184,9 @@ func TestTheForecastIsWhatHappens(t *testing.T) {
 	spec := strategy("staging", "production")
 	spec.Stages[0].Soak = &v1alpha1.Soak{Duration: metav1.Duration{Duration: 6 * tick}}
 	spec.Stages[0].Groups[0].MaxConcurrency = new(intstr.FromInt32(1))
+	spec.Stages[1].BeforeGates = []v1alpha1.GateSpecTemplate{{Name: "at", ScheduledStart: &v1alpha1.ScheduledStartGate{Next: "MON 09:50", TimeZone: "UTC"}}}
+	spec.Stages[1].CalendarRef = &v1alpha1.LocalObjectReference{Name: "mornings"}
+	p.create(mornings())
 	run := &v1alpha1.UpgradeRun{ObjectMeta: metav1.ObjectMeta{Name: "to-1-37", Namespace: p.namespace},
 		Spec: v1alpha1.UpgradeRunSpec{Target: v1alpha1.UpgradeTarget{Kubernetes: "1.37"}, Strategy: spec}}
 	snapshot, err := observe.LookAhead(context.Background(), p, run)
@@ -165,6 +196,11 @@ func TestTheForecastIsWhatHappens(t *testing.T) {
 	forecast := simulate.Make(simulate.Input{Snapshot: snapshot, From: begin})
 	if forecast.ExpectedEnd.P50 == nil {
 		t.Fatalf("the forecast has no end: %s %+v", forecast.Refused, forecast.Blockers)
+	}
+
+	opens := begin.Add(100 * time.Minute)
+	if c5, c6 := forecast.Clusters[5], forecast.Clusters[6]; len(c5.Pauses) != 1 || !c5.Pauses[0].To.Equal(opens) || !c6.Start.Equal(opens) {
+		t.Errorf("the window closes without an effect: %+v and %+v", c5, c6)
 	}
 
 	p.create(run)
