@@ -262,6 +262,19 @@ func TestForecasts(t *testing.T) {
 				"Busy: run other works on clusters, and is assumed to be done with them in time: asia-3",
 			},
 		},
+		"the fleet's limit is not kept until the first in line may begin": {
+			envs: []string{"production", "production"},
+			change: func(s *scene) {
+				s.Snapshot.Fleet = &v1alpha1.FleetSpec{MaxConcurrency: new(intstr.FromInt32(1))}
+				s.cluster("production-1").Spec.CalendarRef = &v1alpha1.LocalObjectReference{Name: "night"}
+				s.calendars(nightly("night", "22:00", 2*hour))
+				s.Snapshot.Elsewhere = []*v1alpha1.ClusterUpgrade{{Spec: v1alpha1.ClusterUpgradeSpec{Cluster: "asia-3", RunRef: v1alpha1.LocalObjectReference{Name: "other"}}}}
+			},
+			want: []string{
+				"production-1 +13h0m to +13h22m", "production-2 +0s to +22m", "stage production +0s to +13h22m", "ends +13h22m",
+				"Busy: run other works on clusters, and is assumed to be done with them in time: asia-3",
+			},
+		},
 		"a run that is paused": {
 			envs:   []string{"staging"},
 			change: func(s *scene) { s.Snapshot.Run.Spec.State = v1alpha1.RunStatePause },
