@@ -17,8 +17,15 @@ import (
 	"sengu.dev/sengu/api/v1alpha1"
 )
 
-// neverWaited are reasons of conditions that say that all is well: nothing waits for them, and nothing fails by them.
-var neverWaited = []string{v1alpha1.ReasonAvailable, v1alpha1.ReasonAllNodesReady}
+// neverWaited are reasons that nothing waits for and nothing fails by: of conditions that say that all is well, of
+// events, and of what becomes of notifications.
+var neverWaited = []string{
+	v1alpha1.ReasonAvailable, v1alpha1.ReasonAllNodesReady,
+	v1alpha1.ReasonGatePassed, v1alpha1.ReasonGateRefused, v1alpha1.ReasonGateSkipped, v1alpha1.ReasonSoakDone, v1alpha1.ReasonResumed,
+	v1alpha1.ReasonRetried, v1alpha1.ReasonStepSucceeded, v1alpha1.ReasonDrainMoves, v1alpha1.ReasonNodeQuarantined, v1alpha1.ReasonControlPlaneVersion,
+	v1alpha1.ReasonDelivered, v1alpha1.ReasonNoNotifications, v1alpha1.ReasonInvalidReceiver, v1alpha1.ReasonReceiverUnreachable,
+	v1alpha1.ReasonReceiverRefused, v1alpha1.ReasonReceiverBusy, v1alpha1.ReasonDeliveryFailed, v1alpha1.ReasonReceiverFailed,
+}
 
 // reasons are all that the API documents.
 func reasons(t *testing.T) []string {

@@ -134,14 +134,15 @@ func (m *Message) gate(g *v1alpha1.Gate) {
 	}
 	place = strings.ToLower(string(g.Spec.Place.Timing)) + " " + place
 	name := g.Spec.Template.Name
-	describe := m.command("run describe " + g.Spec.RunRef.Name)
+	describe := m.command("gate describe " + g.Name)
 	switch m.Event {
 	case v1alpha1.EventApprovalNeeded:
 		m.Reason = v1alpha1.ReasonGateClosed
 		m.What = fmt.Sprintf("Run %s needs an approval: gate %s %s.", g.Spec.RunRef.Name, name, place)
-		m.Next = "Nothing of it starts until people approve. " + describe + " shows what comes next and who may."
+		approve := m.command("gate approve " + g.Name)
+		m.Next = "Nothing of it starts until people approve: " + approve + ". " + describe + " shows what comes next and who may."
 		if a := g.Spec.Template.Approval; a != nil && len(a.Approvers) > 0 {
-			m.Next = fmt.Sprintf("%s may approve gate %s. %s shows what comes next.", listed(a.Approvers), g.Name, describe)
+			m.Next = fmt.Sprintf("%s may approve it: %s. %s shows what comes next.", listed(a.Approvers), approve, describe)
 		}
 	case v1alpha1.EventGateRefused:
 		m.Reason = v1alpha1.ReasonGateClosed
