@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/clock"
@@ -30,6 +31,7 @@ const (
 	namespace    = "default"
 	runName      = "to-next-minor"
 	strategyName = "staging-canary-production"
+	calendarName = "production-hours"
 )
 
 // Config of Run.
@@ -132,6 +134,9 @@ func (d *demo) register(ctx context.Context, clusters []labCluster) error {
 		for _, k := range sortedKeys(c.Labels) {
 			args = append(args, "--label", k+"="+c.Labels[k])
 		}
+		if c.Labels["env"] == "production" {
+			args = append(args, "--calendar", calendarName)
+		}
 		if err := d.show(ctx, args...); err != nil {
 			return err
 		}
@@ -201,11 +206,54 @@ func (d *demo) upgrade(ctx context.Context) error {
 	if err := d.show(ctx, "run", "plan", "--to", d.Target, "--strategy", strategyName); err != nil {
 		return err
 	}
+	if err := d.applyCalendar(ctx); err != nil {
+		return err
+	}
 	d.say("upgrade: staging, then the canary, then production")
 	if err := d.show(ctx, "run", "create", runName, "--to", d.Target, "--strategy", strategyName); err != nil {
 		return err
 	}
+	if err := d.approve(ctx); err != nil {
+		return err
+	}
 	return d.show(ctx, "run", "watch", runName)
+}
+
+// opensIn is how long production's window stays closed at the least: about as long as staging and the canary need.
+const opensIn = 30 * time.Second
+
+// applyCalendar gives production a window that opens with one of the next minutes, so that nobody waits long.
+func (d *demo) applyCalendar(ctx context.Context) error {
+	opens := d.Clock.Now().UTC().Add(opensIn + time.Minute).Truncate(time.Minute)
+	d.say("production may be touched from %s UTC on", opens.Format("15:04"))
+	hub, err := d.hub()
+	if err != nil {
+		return err
+	}
+	calendar := &v1alpha1.MaintenanceCalendar{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: calendarName},
+		Spec: v1alpha1.MaintenanceCalendarSpec{TimeZone: "UTC", Windows: []v1alpha1.MaintenanceWindow{{
+			RRule: "FREQ=DAILY", Start: opens.Format("15:04"), Duration: metav1.Duration{Duration: 4 * time.Hour}}}}}
+	if err := hub.Create(ctx, calendar); err != nil {
+		return fmt.Errorf("the calendar was not accepted: %w", err)
+	}
+	return d.show(ctx, "calendar", "next", calendarName, "--count", "3", "--time-zone", "UTC")
+}
+
+// approve lets a second person approve production before it is reached: who started a run cannot approve it alone.
+func (d *demo) approve(ctx context.Context) error {
+	ada := filepath.Join(d.dir, "ada.kubeconfig")
+	d.say("ada approves production in advance, if nothing fails before it")
+	if err := d.quiet(ctx, "sengu", "hub", "kubeconfig", "--data-dir", d.hubDir(), "--user", "ada", "--group", "sengu:operators", "--out", ada); err != nil {
+		return fmt.Errorf("a kubeconfig for ada: %w", err)
+	}
+	gates := func() bool { // every gate exists from the start of the run, a moment after it is created
+		out, err := d.output(ctx, "sengu", d.hubFlags("gate", "list", "-o", "name")...)
+		return err == nil && len(out) > 0
+	}
+	if err := d.until(ctx, nil, gates); err != nil {
+		return fmt.Errorf("the gates of the run: %w", err)
+	}
+	return d.showAs(ctx, ada, "gate", "approve", runName, "production/go", "--if-no-failures", "--yes", "--comment", "the release notes were read")
 }
 
 func (d *demo) explore() {

@@ -54,8 +54,13 @@ func (d *demo) start(name, program string, args ...string) (*child, error) {
 
 // show runs a command of sengu on the demo's hub to its end in the foreground, with the command in front.
 func (d *demo) show(ctx context.Context, args ...string) error {
+	return d.showAs(ctx, d.hubKubeconfig(), args...)
+}
+
+// showAs runs a command of sengu with the rights of somebody else's kubeconfig.
+func (d *demo) showAs(ctx context.Context, kubeconfig string, args ...string) error {
 	const program = "sengu"
-	args = d.hubFlags(args...)
+	args = append(args, "--kubeconfig", kubeconfig)
 	d.echo(program, args)
 	cmd := exec.CommandContext(ctx, d.binary(program), args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = d.In, d.Out, d.Err

@@ -5,6 +5,7 @@ package view
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -234,8 +235,8 @@ func (b *builder) gateViews(gates []v1alpha1.RunGateStatus) []Gate {
 		if object := b.gates[g.Gate]; object != nil {
 			gate.State = cmp.Or(object.Status.State, gate.State)
 			gate.Message = Clean(object.Status.Message)
-			if object.Status.DecidedBy != "" {
-				gate.Message = joined(gate.Message, "by "+Clean(object.Status.DecidedBy))
+			if by := Clean(object.Status.DecidedBy); by != "" && !strings.Contains(gate.Message, by) {
+				gate.Message = joined(gate.Message, "by "+by)
 			}
 		}
 		views = append(views, gate)
