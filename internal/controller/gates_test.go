@@ -33,18 +33,7 @@ func TestAPersonApproves(t *testing.T) {
 	if len(asked.Status.Evidence) != 2 || asked.Status.ReachedAt == nil {
 		t.Errorf("what comes next is told as %q, reached at %v", asked.Status.Evidence, asked.Status.ReachedAt)
 	}
-	content, err := hubtest.Hub(t).Kubeconfig(hub.User{Name: "bob", Groups: []string{hub.GroupOperators, "leads"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	config, err := clientcmd.RESTConfigFromKubeConfig(content)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bob, err := client.New(config, client.Options{Scheme: controller.Scheme()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	bob := person(t, hub.User{Name: "bob", Groups: []string{hub.GroupOperators, "leads"}})
 	key := types.NamespacedName{Namespace: asked.Namespace, Name: gate}
 	if _, err := operation.RefuseGate(t.Context(), bob, key, "month end", time.Now()); err != nil {
 		t.Fatal(err)
@@ -62,4 +51,22 @@ func TestAPersonApproves(t *testing.T) {
 	if gates := run.Status.Stages[0].Gates; len(gates) != 1 || gates[0].State != v1alpha1.GateStatePassed || gates[0].Reason != v1alpha1.ReasonApproved {
 		t.Errorf("the run says of its gate: %+v", gates)
 	}
+}
+
+// person is a client with the rights of a user of the hub.
+func person(t *testing.T, user hub.User) client.Client {
+	t.Helper()
+	content, err := hubtest.Hub(t).Kubeconfig(user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := clientcmd.RESTConfigFromKubeConfig(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(config, client.Options{Scheme: controller.Scheme()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
