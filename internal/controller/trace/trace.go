@@ -27,7 +27,6 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"sengu.dev/sengu/api/v1alpha1"
 	"sengu.dev/sengu/internal/controller/marks"
@@ -88,14 +87,8 @@ func Setup(mgr ctrl.Manager, c Config) error {
 	if err != nil {
 		return err
 	}
-	err = mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
-		<-ctx.Done()
-		return t.client.Stop(context.WithoutCancel(ctx))
-	}))
-	if err == nil {
-		err = t.client.Start(context.Background())
-	}
-	if err != nil {
+	// It is never stopped: that would break off the export under way, which the receiver has and nobody would mark.
+	if err := t.client.Start(context.Background()); err != nil {
 		return err
 	}
 	if err := watch(mgr, c, "trace-upgraderun", &v1alpha1.UpgradeRun{}, &runs{t}); err != nil {
