@@ -121,6 +121,10 @@ func TestAClusterOfOnesOwnIsTheHub(t *testing.T) {
 	if said, err := kubectl.CombinedOutput(); err != nil {
 		t.Fatalf("sengu hub kinds | kubectl apply -f -: %v: %s", err, said)
 	}
+	// An API server reads anew which kinds its admission policies speak of every 5 s, and refuses runs until then.
+	trial := &v1alpha1.UpgradeRun{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "trial"}, Spec: v1alpha1.UpgradeRunSpec{
+		Target: v1alpha1.UpgradeTarget{Kubernetes: "1.37"}, StrategyRef: &v1alpha1.LocalObjectReference{Name: "any"}}}
+	f.until("runs are accepted", func() bool { return f.hubClient().Create(t.Context(), trial.DeepCopy(), client.DryRunAll) == nil })
 	f.start("controller", "--kubeconfig", f.hubKubeconfig)
 	t.Cleanup(f.stop)
 	f.addAll("staging-1")
