@@ -88,7 +88,8 @@ func TestSteeringARun(t *testing.T) {
 		"a stopped run is not stopped":    {run: aRun(v1alpha1.RunPhaseStopped, wanting(v1alpha1.RunStateStop)), do: operation.Stop, wantState: v1alpha1.RunStateStop, wantError: `run "to-1-37" is Stopped: there is nothing to stop`},
 		"failed clusters are retried":     {run: aRun(v1alpha1.RunPhaseFailed, withFailures(2)), do: operation.Retry, wantChanged: true, wantAttempt: 2},
 		"a retry is not asked for twice":  {run: aRun(v1alpha1.RunPhaseFailed, withFailures(2), func(r *v1alpha1.UpgradeRun) { r.Spec.Attempt = 2 }), do: operation.Retry, wantAttempt: 2},
-		"without failures is no retry":    {run: aRun(v1alpha1.RunPhaseRunning), do: operation.Retry, wantError: `no cluster of run "to-1-37" has failed: there is nothing to retry`},
+		"without failures is no retry":    {run: aRun(v1alpha1.RunPhaseRunning), do: operation.Retry, wantError: `no cluster of run "to-1-37" has failed or was set aside: there is nothing to retry`},
+		"what was set aside is retried":   {run: aRun(v1alpha1.RunPhaseFailed, func(r *v1alpha1.UpgradeRun) { r.Status.Counts.SetAside = 1 }), do: operation.Retry, wantChanged: true, wantAttempt: 2},
 		"a stopped run is not retried":    {run: aRun(v1alpha1.RunPhaseStopped, wanting(v1alpha1.RunStateStop), withFailures(1)), do: operation.Retry, wantState: v1alpha1.RunStateStop, wantError: `run "to-1-37" was stopped, which is final: create a new run`},
 		"what fails may be tried running": {run: aRun(v1alpha1.RunPhaseRunning, withFailures(1)), do: operation.Retry, wantChanged: true, wantAttempt: 2},
 	}

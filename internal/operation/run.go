@@ -68,8 +68,8 @@ func Retry(ctx context.Context, c client.Client, key types.NamespacedName) (bool
 			return false, refused("run %q was stopped, which is final: create a new run", run.Name)
 		case attempt > max(run.Status.Attempt, 1):
 			return false, nil
-		case run.Status.Counts.Failed == 0:
-			return false, refused("no cluster of run %q has failed: there is nothing to retry", run.Name)
+		case run.Status.Counts.Failed+run.Status.Counts.SetAside == 0:
+			return false, refused("no cluster of run %q has failed or was set aside: there is nothing to retry", run.Name)
 		}
 		run.Spec.Attempt = attempt + 1
 		return true, nil
