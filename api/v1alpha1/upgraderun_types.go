@@ -267,6 +267,17 @@ type RunCounts struct {
 	AlreadyOnTarget int32 `json:"alreadyOnTarget,omitempty"`
 }
 
+// AsideState says whether a run still waits for a cluster that stands aside.
+// +kubebuilder:validation:Enum=Waiting;SetAside
+type AsideState string
+
+const (
+	// AsideWaiting: its group waits for it, and the others go on.
+	AsideWaiting AsideState = "Waiting"
+	// AsideSetAside: the run goes on without it.
+	AsideSetAside AsideState = "SetAside"
+)
+
 // RunAside is a cluster that cannot start now for a reason of its own, while others of its group go on.
 type RunAside struct {
 	// cluster that waits.
@@ -287,8 +298,7 @@ type RunAside struct {
 
 	// state is Waiting, or SetAside when the run goes on without it.
 	// +optional
-	// +kubebuilder:validation:Enum=Waiting;SetAside
-	State string `json:"state,omitempty"`
+	State AsideState `json:"state,omitempty"`
 }
 
 // RunGroupStatus is the state of a group in a run.

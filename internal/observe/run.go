@@ -159,13 +159,7 @@ func otherRuns(ctx context.Context, hub client.Reader, run *v1alpha1.UpgradeRun,
 // HoldsCluster says whether a cluster upgrade keeps other runs off its cluster: it has begun or may begin, and
 // has not ended. One that failed lets go: a retry claims the cluster again.
 func HoldsCluster(u *v1alpha1.ClusterUpgrade) bool {
-	switch u.Status.Phase {
-	case v1alpha1.ClusterUpgradePhaseSucceeded, v1alpha1.ClusterUpgradePhaseSkipped:
-		return false
-	case v1alpha1.ClusterUpgradePhaseFailed:
-		return max(u.Spec.Attempt, 1) > max(u.Status.Attempt, 1)
-	}
-	return true
+	return !rollout.Ended(u)
 }
 
 // RunEnded says whether a run will start nothing any more unless it is retried.

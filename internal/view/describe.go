@@ -156,7 +156,7 @@ func asideText(run *v1alpha1.UpgradeRun, now time.Time) string {
 				if a.Since != nil {
 					since = sinceText(*a.Since, now)
 				}
-				t.Rows = append(t.Rows, []string{Clean(a.Cluster), Clean(run.Status.Stages[i].Name), Clean(a.State), Clean(a.Reason), since})
+				t.Rows = append(t.Rows, []string{Clean(a.Cluster), Clean(run.Status.Stages[i].Name), Clean(string(a.State)), Clean(a.Reason), since})
 			}
 		}
 	}

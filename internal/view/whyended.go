@@ -123,7 +123,7 @@ func (w *why) setAside(run *v1alpha1.UpgradeRun, c cause) {
 		s := &run.Status.Stages[i]
 		for j := range s.Groups {
 			for _, a := range s.Groups[j].Aside {
-				if a.State != "SetAside" {
+				if a.State != v1alpha1.AsideSetAside {
 					continue
 				}
 				message := "set aside in group " + s.Name + "/" + s.Groups[j].Name

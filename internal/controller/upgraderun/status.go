@@ -29,7 +29,7 @@ func onlyProgress(a, b v1alpha1.UpgradeRunStatus) bool {
 
 // setAside are the clusters that the run goes on without; who only waits is told meanwhile.
 func setAside(all []v1alpha1.RunAside) []v1alpha1.RunAside {
-	return slices.DeleteFunc(slices.Clone(all), func(a v1alpha1.RunAside) bool { return a.State != "SetAside" })
+	return slices.DeleteFunc(slices.Clone(all), func(a v1alpha1.RunAside) bool { return a.State != v1alpha1.AsideSetAside })
 }
 
 func withoutProgress(st v1alpha1.UpgradeRunStatus) v1alpha1.UpgradeRunStatus {

@@ -63,7 +63,7 @@ func (s *scribe) stage(st *v1alpha1.RunStageStatus, attempt int32) {
 	}
 	for i := range st.Groups {
 		for _, a := range st.Groups[i].Aside {
-			if a.State == "SetAside" {
+			if a.State == v1alpha1.AsideSetAside {
 				s.setAside(st.Name, st.Groups[i].Name, &a)
 			}
 		}

@@ -293,7 +293,7 @@ func TestWhatComesNext(t *testing.T) {
 	}
 }
 
-func aside(cluster, state string) func(*v1alpha1.UpgradeRun) {
+func aside(cluster string, state v1alpha1.AsideState) func(*v1alpha1.UpgradeRun) {
 	return func(r *v1alpha1.UpgradeRun) {
 		r.Status.Stages[1].Groups[0].Aside = []v1alpha1.RunAside{{Cluster: cluster, State: state, Reason: "ClusterNotReady"}}
 	}

@@ -47,7 +47,7 @@ func Next(run *v1alpha1.UpgradeRun, place v1alpha1.GatePlace) []string {
 				continue
 			}
 			for _, name := range g.Clusters {
-				aside := slices.ContainsFunc(g.Aside, func(a v1alpha1.RunAside) bool { return a.Cluster == name && a.State == "SetAside" })
+				aside := slices.ContainsFunc(g.Aside, func(a v1alpha1.RunAside) bool { return a.Cluster == name && a.State == v1alpha1.AsideSetAside })
 				if !aside && !skipped(run, v1alpha1.Skip{Kind: v1alpha1.SkipKindCluster, Cluster: name}) {
 					out = append(out, name)
 				}

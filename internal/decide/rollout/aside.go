@@ -10,12 +10,6 @@ import (
 	"sengu.dev/sengu/api/v1alpha1"
 )
 
-// The states of a cluster that waits aside.
-const (
-	asideWaiting  = "Waiting"
-	asideSetAside = "SetAside"
-)
-
 // defaultSetAsideAfter is how long a cluster may be unavailable when the strategy sets such clusters aside and does
 // not say after which time.
 const defaultSetAsideAfter = 24 * time.Hour
@@ -46,7 +40,7 @@ func unavailable(w *v1alpha1.Waiting) bool {
 func (p *pass) standAside(g *group, m *member, wait *v1alpha1.Waiting) {
 	i, known := aside(g.st, m.name)
 	if !known {
-		g.st.Aside = slices.Insert(g.st.Aside, i, v1alpha1.RunAside{Cluster: m.name, Since: p.instant(), State: asideWaiting})
+		g.st.Aside = slices.Insert(g.st.Aside, i, v1alpha1.RunAside{Cluster: m.name, Since: p.instant(), State: v1alpha1.AsideWaiting})
 	}
 	entry := &g.st.Aside[i]
 	entry.Reason = wait.Reason
@@ -58,7 +52,7 @@ func (p *pass) standAside(g *group, m *member, wait *v1alpha1.Waiting) {
 		p.lookAt(due)
 		return
 	}
-	entry.State, m.state = asideSetAside, memberSetAside
+	entry.State, m.state = v1alpha1.AsideSetAside, memberSetAside
 }
 
 // pickUp takes a cluster back that is available again.
@@ -78,7 +72,7 @@ func aside(st *v1alpha1.RunGroupStatus, cluster string) (i int, known bool) {
 
 func isSetAside(st *v1alpha1.RunGroupStatus, cluster string) bool {
 	i, known := aside(st, cluster)
-	return known && st.Aside[i].State == asideSetAside
+	return known && st.Aside[i].State == v1alpha1.AsideSetAside
 }
 
 // forgetAside lets a new attempt of the run try every cluster anew.

@@ -87,16 +87,20 @@ func (p *pass) mutexHeld(m *member) *v1alpha1.Waiting {
 	return nil
 }
 
-// InFlight says whether a cluster upgrade has begun or may begin at any moment, and is not at rest.
-func InFlight(u *v1alpha1.ClusterUpgrade) bool {
+// Ended says whether a cluster upgrade is over. One that failed is, until a retry is asked for.
+func Ended(u *v1alpha1.ClusterUpgrade) bool {
 	switch u.Status.Phase {
 	case v1alpha1.ClusterUpgradePhaseSucceeded, v1alpha1.ClusterUpgradePhaseSkipped:
-		return false
+		return true
 	case v1alpha1.ClusterUpgradePhaseFailed:
-		return max(u.Spec.Attempt, 1) > max(u.Status.Attempt, 1) // a retry that was asked for and has not begun
-	case v1alpha1.ClusterUpgradePhaseHeld:
-		// At rest as long as nobody wants otherwise: what was told to go on counts at once.
-		return state(u) != v1alpha1.ClusterUpgradeStateHold
+		return max(u.Spec.Attempt, 1) <= max(u.Status.Attempt, 1)
 	}
-	return true
+	return false
+}
+
+// InFlight says whether a cluster upgrade has begun or may begin at any moment, and is not at rest.
+func InFlight(u *v1alpha1.ClusterUpgrade) bool {
+	// At rest as long as nobody wants otherwise: what was told to go on counts at once.
+	rests := u.Status.Phase == v1alpha1.ClusterUpgradePhaseHeld && state(u) == v1alpha1.ClusterUpgradeStateHold
+	return !rests && !Ended(u)
 }

@@ -260,8 +260,8 @@ func TestWhoIsAsideIsInTheRecord(t *testing.T) {
 	w.now = w.now.Add(time.Hour)
 	w.settle()
 	want := []v1alpha1.RunAside{
-		{Cluster: "production-1", Reason: v1alpha1.ReasonClusterNotReady, Since: &metav1.Time{Time: epoch}, State: asideWaiting},
-		{Cluster: "production-3", Reason: v1alpha1.ReasonClusterBusy, Since: &metav1.Time{Time: epoch}, State: asideWaiting},
+		{Cluster: "production-1", Reason: v1alpha1.ReasonClusterNotReady, Since: &metav1.Time{Time: epoch}, State: v1alpha1.AsideWaiting},
+		{Cluster: "production-3", Reason: v1alpha1.ReasonClusterBusy, Since: &metav1.Time{Time: epoch}, State: v1alpha1.AsideWaiting},
 	}
 	if diff := cmp.Diff(want, w.run.Status.Stages[0].Groups[0].Aside); diff != "" {
 		t.Errorf("aside (-want +got):\n%s", diff)
